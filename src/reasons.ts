@@ -1,0 +1,67 @@
+/**
+ * The closed list of reasons for which a connection can end, used alike in log, metric, watch and explain.
+ *
+ * @module
+ */
+
+/**
+ * How the peer sees the end of its connection.
+ * - `rst`: a TCP RST, not one byte before it
+ * - `alert`: a TLS alert, then a lingering close
+ * - `close`: FIN
+ * - `own`: its own doing
+ */
+export type Ending = "rst" | "alert" | "close" | "own";
+
+/** What a reason means for the peer: the {@linkcode Ending}, and the TLS AlertDescription where there is one. */
+export interface ReasonMeaning {
+  readonly ending: Ending;
+  /** AlertDescription (RFC 8446 §6), for `alert` endings that the proxy itself writes. */
+  readonly alert?: number;
+}
+
+/** Every reason and its meaning. The order is part of the shared memory's layout: append only. */
+export const REASONS = {
+  blocked_ip: { ending: "rst" },
+  blocked_cidr: { ending: "rst" },
+  blocked_country: { ending: "rst" },
+  rate_limited: { ending: "rst" },
+  over_limit: { ending: "rst" },
+  killed: { ending: "rst" },
+  drained: { ending: "rst" },
+  loop: { ending: "rst" },
+  unknown_name: { ending: "alert", alert: 112 },
+  no_name: { ending: "alert", alert: 112 },
+  hello_malformed: { ending: "alert", alert: 50 },
+  hello_too_large: { ending: "alert", alert: 22 },
+  dial_failed: { ending: "alert", alert: 80 },
+  dial_timeout: { ending: "alert", alert: 80 },
+  tls_failed: { ending: "alert" },
+  tls_timeout: { ending: "alert" },
+  no_alpn: { ending: "alert", alert: 120 },
+  certificate_unusable: { ending: "alert", alert: 80 },
+  not_tls: { ending: "close" },
+  hello_timeout: { ending: "close" },
+  hello_eof: { ending: "close" },
+  proxy_header_invalid: { ending: "close" },
+  proxy_header_timeout: { ending: "close" },
+  proxy_untrusted: { ending: "close" },
+  idle: { ending: "close" },
+  half_closed_idle: { ending: "close" },
+  http_idle: { ending: "close" },
+  flood: { ending: "close" },
+  route_removed: { ending: "close" },
+  listener_removed: { ending: "close" },
+  internal: { ending: "close" },
+  worker_lost: { ending: "close" },
+  client_eof: { ending: "own" },
+  backend_eof: { ending: "own" },
+  client_reset: { ending: "own" },
+  backend_reset: { ending: "own" },
+} as const satisfies Record<string, ReasonMeaning>;
+
+/** A reason for which a connection can end. */
+export type Reason = keyof typeof REASONS;
+
+/** All reasons in their fixed order; a reason's index is its number in shared memory. */
+export const REASON_NAMES: readonly Reason[] = Object.keys(REASONS) as Reason[];

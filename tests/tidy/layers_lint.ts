@@ -1,0 +1,1 @@
+export default { name: "mc-proxy", rules: {} } satisfies Deno.lint.Plugin;
