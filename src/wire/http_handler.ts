@@ -40,6 +40,27 @@ export interface ResponseHead {
   readonly neverIndexed: ReadonlySet<string>;
 }
 
+/** Error codes of RFC 9113 §7, used for resets and ends in either version. */
+export const ErrorCode = {
+  NO_ERROR: 0x0,
+  PROTOCOL_ERROR: 0x1,
+  INTERNAL_ERROR: 0x2,
+  FLOW_CONTROL_ERROR: 0x3,
+  SETTINGS_TIMEOUT: 0x4,
+  STREAM_CLOSED: 0x5,
+  FRAME_SIZE_ERROR: 0x6,
+  REFUSED_STREAM: 0x7,
+  CANCEL: 0x8,
+  COMPRESSION_ERROR: 0x9,
+  CONNECT_ERROR: 0xa,
+  ENHANCE_YOUR_CALM: 0xb,
+  INADEQUATE_SECURITY: 0xc,
+  HTTP_1_1_REQUIRED: 0xd,
+} as const;
+
+/** The set that heads carry when no field came never-indexed. */
+export const NEVER_INDEXED_NONE: ReadonlySet<string> = new Set<string>();
+
 /**
  * What a codec tells its owner. All calls happen inside `receive`, `receiveEnd`, `tick`, or a call of the
  * owner's that made them true. No call may throw. A stream's calls come in the order
