@@ -5,9 +5,9 @@
  */
 
 /** Most characters of a name without its trailing dot (RFC 1035 §2.3.4, as text). */
-export const SERVER_NAME_CHARACTERS_MAX = 253;
+const SERVER_NAME_CHARACTERS_MAX = 253;
 /** Most characters between two dots (RFC 1035 §2.3.4). */
-export const SERVER_NAME_LABEL_CHARACTERS_MAX = 63;
+const SERVER_NAME_LABEL_CHARACTERS_MAX = 63;
 
 const DOT = 0x2e;
 
