@@ -7,6 +7,7 @@
 
 import net, { type AddressInfo } from "node:net";
 import { createHash, type Hash } from "node:crypto";
+import { arrivals } from "./arrivals.ts";
 import { bytes as concat } from "./client_hello.ts";
 import { fillPattern } from "./pattern.ts";
 import type { KeyPair } from "./certificates.ts";
@@ -248,13 +249,13 @@ function closeQuietly(connection: Deno.Conn): void {
 /** Keeps what a backend saw and wakes whoever waits for a connection. */
 class Recorder {
   readonly #connections: BackendConnection[] = [];
-  readonly #arrivals = new EventTarget();
+  readonly #arrivals = arrivals();
 
   add(peer: string): { record: BackendConnection; end: (how: ConnectionEnd) => void } {
     const { promise: ended, resolve: end } = Promise.withResolvers<ConnectionEnd>();
     const record = { peer, bytesReceived: 0, head: new Uint8Array(), ended };
     this.#connections.push(record);
-    this.#arrivals.dispatchEvent(new Event("connection"));
+    this.#arrivals.notify();
     return { record, end };
   }
 
@@ -268,21 +269,9 @@ class Recorder {
     };
   }
 
-  #connection(index: number, timeoutMs: number): Promise<BackendConnection> {
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const record = this.#connections[index];
-        if (record === undefined) return;
-        clearTimeout(timer);
-        this.#arrivals.removeEventListener("connection", look);
-        resolve(record);
-      };
-      const timer = setTimeout(() => {
-        this.#arrivals.removeEventListener("connection", look);
-        reject(new DOMException(`no connection ${index} at the backend in ${timeoutMs} ms`, "TimeoutError"));
-      }, timeoutMs);
-      this.#arrivals.addEventListener("connection", look);
-      look();
-    });
+  async #connection(index: number, timeoutMs: number): Promise<BackendConnection> {
+    const record = await this.#arrivals.until(() => this.#connections[index], timeoutMs);
+    if (record !== undefined) return record;
+    throw new DOMException(`no connection ${index} at the backend in ${timeoutMs} ms`, "TimeoutError");
   }
 }
