@@ -1,0 +1,126 @@
+/**
+ * The command line: which commands and options there are, and what a list of arguments asks for.
+ *
+ * @module
+ */
+
+import { Command, CommanderError } from "commander";
+import { VERSION } from "./version.ts";
+
+/** What an operator asked for. Paths are as typed. */
+export type CommandLine =
+  | { readonly command: "server"; readonly configPath: string; readonly testingOnlyFaults: boolean }
+  | { readonly command: "check"; readonly configPath: string; readonly json: boolean }
+  | {
+    readonly command: "snapshot";
+    readonly configPath: string;
+    /** Absent = a name with the time under `backups/` beside the database. */
+    readonly outPath?: string;
+    readonly json: boolean;
+  }
+  | { readonly command: "version"; readonly json: boolean };
+
+/** `text`: print it and exit 0 (help). `usage`: print it on stderr and exit 2. */
+export type ParsedArguments =
+  | { readonly kind: "command"; readonly commandLine: CommandLine }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "usage"; readonly text: string };
+
+const HELP_COLUMNS = 100;
+const EXIT_CODES = "\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration";
+
+/**
+ * Reads a command line.
+ *
+ * ```ts
+ * import { parseArguments } from "./args.ts";
+ * import assert from "node:assert/strict";
+ * assert.deepEqual(parseArguments(["version"]), {
+ *   kind: "command",
+ *   commandLine: { command: "version", json: false },
+ * });
+ * assert.equal(parseArguments(["server"]).kind, "usage");
+ * ```
+ *
+ * @param args without the program's name
+ */
+export function parseArguments(args: readonly string[]): ParsedArguments {
+  let text = "";
+  let commandLine: CommandLine | undefined;
+  const program = describeProgram((piece) => text += piece, (asked) => commandLine = asked);
+  try {
+    program.parse([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { kind: error.exitCode === 0 ? "text" : "usage", text };
+  }
+  // commander ends in an action or an error.
+  return { kind: "command", commandLine: commandLine! };
+}
+
+function describeProgram(write: (text: string) => void, ask: (commandLine: CommandLine) => void): Command {
+  const program = new Command("mc-proxy")
+    .description("A proxy that routes TLS connections by server name")
+    .version(`mc-proxy ${VERSION}`, "--version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .showHelpAfterError("(mc-proxy help says more)")
+    .exitOverride()
+    // Everything that commander would ask the terminal or the environment is answered here.
+    .configureOutput({
+      writeOut: write,
+      writeErr: write,
+      getOutHelpWidth: () => HELP_COLUMNS,
+      getErrHelpWidth: () => HELP_COLUMNS,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText("afterAll", EXIT_CODES);
+  addServer(program, ask);
+  addCheck(program, ask);
+  addSnapshot(program, ask);
+  program.command("version")
+    .description("Print the versions of mc-proxy and its runtime")
+    .option("--json", "print JSON")
+    .action((options) => ask({ command: "version", json: options.json ?? false }));
+  return program;
+}
+
+function addServer(program: Command, ask: (commandLine: CommandLine) => void): void {
+  const server = addConfig(program.command("server"))
+    .description("Start the proxy; it runs until SIGTERM or SIGINT")
+    .action((options) =>
+      ask({
+        command: "server",
+        configPath: options.config,
+        testingOnlyFaults: options.testingOnlyFaults ?? false,
+      })
+    );
+  server.addOption(server.createOption("--testing-only-faults").hideHelp());
+}
+
+function addCheck(program: Command, ask: (commandLine: CommandLine) => void): void {
+  addConfig(program.command("check"))
+    .description("Check the configuration and print what would be served; starts and changes nothing")
+    .option("--json", "print JSON")
+    .action((options) => ask({ command: "check", configPath: options.config, json: options.json ?? false }));
+}
+
+function addSnapshot(program: Command, ask: (commandLine: CommandLine) => void): void {
+  addConfig(program.command("snapshot"))
+    .description("Copy the database to a new file and verify the copy; the server may run meanwhile")
+    .option("-o, --out <file>", "the copy, which must not exist (default: backups/… beside the database)")
+    .option("--json", "print JSON")
+    .action((options) =>
+      ask({
+        command: "snapshot",
+        configPath: options.config,
+        ...(options.out === undefined ? {} : { outPath: options.out }),
+        json: options.json ?? false,
+      })
+    );
+}
+
+function addConfig(command: Command): Command {
+  return command.requiredOption("-c, --config <file>", "the TOML configuration file");
+}

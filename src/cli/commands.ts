@@ -1,0 +1,70 @@
+/**
+ * The commands, each with what it reads and prints. Each loads what it needs by itself: `check` doesn't wait for the
+ * server's code.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../config/issue.ts";
+import { loadConfig } from "../config/load.ts";
+import type { CommandLine } from "./args.ts";
+import { reportCheck } from "./check_report.ts";
+import type { Output } from "./output.ts";
+import { renderCheck, renderJson, renderSnapshot, renderVersion } from "./render.ts";
+import { VERSION } from "./version.ts";
+
+type Of<Name extends CommandLine["command"]> = Extract<CommandLine, { command: Name }>;
+
+/** Starts the proxy and waits for its end. */
+export async function server(commandLine: Of<"server">): Promise<number> {
+  const config = await loadConfig(commandLine.configPath);
+  const { serve } = await import("../daemon.ts");
+  return await serve(config, { testingOnlyFaults: commandLine.testingOnlyFaults });
+}
+
+/** Says what would be served. With `json` the mistakes are printed as JSON, too. */
+export async function check(commandLine: Of<"check">, output: Output): Promise<number> {
+  const { configPath, json } = commandLine;
+  try {
+    const config = await loadConfig(configPath);
+    const report = reportCheck(configPath, config, await exists(config.settings.databasePath));
+    await output.out(json ? renderJson(report) : renderCheck(report));
+    return 0;
+  } catch (error) {
+    if (json && error instanceof ConfigError) {
+      await output.out(renderJson({ file: error.file, issues: error.issues }));
+    }
+    throw error;
+  }
+}
+
+/** Copies the database. */
+export async function snapshot(commandLine: Of<"snapshot">, output: Output): Promise<number> {
+  const { settings } = await loadConfig(commandLine.configPath);
+  const { takeSnapshot } = await import("../store/snapshot.ts");
+  const { path, sizeBytes, revision } = await takeSnapshot(
+    settings.databasePath,
+    commandLine.outPath,
+    new Date(),
+  );
+  const report = { path, size_bytes: sizeBytes, revision };
+  await output.out(commandLine.json ? renderJson(report) : renderSnapshot(report));
+  return 0;
+}
+
+/** Prints the versions. */
+export async function version(commandLine: Of<"version">, output: Output): Promise<number> {
+  const report = { mc_proxy: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 };
+  await output.out(commandLine.json ? renderJson(report) : renderVersion(report));
+  return 0;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}

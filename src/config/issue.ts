@@ -1,0 +1,76 @@
+/**
+ * A mistake in the TOML file: where, what was wanted, what was found.
+ *
+ * @module
+ */
+
+import { ProxyError } from "../errors.ts";
+
+/** One mistake in the TOML file. */
+export interface ConfigIssue {
+  /** Key path such as `listeners[0].routes[1].backend`; empty for a file that is no TOML. */
+  readonly path: string;
+  /** What would have been right, as the end of "wanted …". */
+  readonly wanted: string;
+  /** What was found, as the end of "got …". */
+  readonly got: string;
+  /** The known key that was most likely meant; absent when none is near, or when the key is known. */
+  readonly nearest?: string;
+  /** Where the file stops being TOML, from 1; absent for every other mistake. */
+  readonly line?: number;
+  /** See {@linkcode ConfigIssue.line}. */
+  readonly column?: number;
+}
+
+/** Every mistake of one TOML file; its code is `config`. */
+export class ConfigError extends ProxyError {
+  /** The TOML file as its reader named it. */
+  readonly file: string;
+  /** At least one. */
+  readonly issues: readonly ConfigIssue[];
+
+  /** @param file the TOML file as its reader named it @param issues at least one */
+  constructor(file: string, issues: readonly ConfigIssue[]) {
+    const count = issues.length === 1 ? "1 mistake" : `${issues.length} mistakes`;
+    super("config", `${file} has ${count}, the first: ${issues.slice(0, 1).map(formatIssue).join()}`);
+    this.file = file;
+    this.issues = issues;
+  }
+}
+
+/**
+ * One line for one mistake: `proxy.idle_timeout: wanted a duration …, got 5`.
+ *
+ * @param issue the mistake
+ * @returns without the file's name, without a line's end
+ */
+export function formatIssue(issue: ConfigIssue): string {
+  const place = issue.line === undefined ? issue.path : `line ${issue.line}, column ${issue.column}`;
+  const hint = issue.nearest === undefined ? "" : ` (did you mean ${issue.nearest}?)`;
+  return `${place}: wanted ${issue.wanted}, got ${issue.got}${hint}`;
+}
+
+const SHOWN_MAX = 60;
+
+/**
+ * A value of the TOML file as a message shows it. Text of several lines is never shown: it may be a key that was
+ * pasted where its path belongs.
+ *
+ * @param value as the TOML parser gave it; undefined = absent
+ * @returns such as `"abc"`, `5`, `a table`, `nothing`
+ */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "no valid date" : value.toISOString();
+  if (typeof value === "object") return "a table";
+  // 1.0 is no whole number to TOML.
+  if (typeof value === "number" && Number.isInteger(value)) return value.toFixed(1);
+  if (typeof value !== "string") return String(value);
+  // deno-lint-ignore no-control-regex -- control characters are what it looks for
+  if (/[\x00-\x1f\x7f]|-----BEGIN/.test(value)) {
+    return `a text of ${value.length} characters that is not shown`;
+  }
+  if (value.length > SHOWN_MAX) return `"${value.slice(0, SHOWN_MAX)}…" (${value.length} characters)`;
+  return JSON.stringify(value);
+}
