@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+
+import project from "../../deno.json" with { type: "json" };
+import { filesUnder, readText } from "./source_files.ts";
+
+const README = readText("README.md");
+const TASKS: readonly string[] = Object.keys(project.tasks);
+
+Deno.test("every task has a description and every import a fixed version", () => {
+  for (const [name, task] of Object.entries(project.tasks)) {
+    assert.ok(task.description.length > 5 && task.command.length > 0, name);
+  }
+  for (const [name, specifier] of Object.entries(project.imports)) {
+    assert.match(specifier, /^(npm|jsr):(@[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+$/, name);
+  }
+});
+
+Deno.test("README.md's table of tasks names every task and no other", () => {
+  const rows = [...README.matchAll(/^\| `deno task ([\w:-]+)[^`]*` \|/gm)].map((match) => match[1]);
+  assert.deepEqual(rows.toSorted(), TASKS.toSorted());
+});
+
+Deno.test("no document or script names a task that doesn't exist", () => {
+  const paths = filesUnder("").filter((path) => /(\.md|\.example|\.ci\/run)$/.test(path));
+  const found = paths.flatMap((path) =>
+    [...readText(path).matchAll(/\bdeno(?:@[\d.]+)? task (?:--quiet )?([\w:-]+)/g)]
+      .filter((match) => !TASKS.includes(match[1] ?? "")).map((match) => `${path}: ${match[0]}`)
+  );
+  assert.deepEqual(found, []);
+});
+
+Deno.test("one version of Deno is named everywhere", () => {
+  const version = /^deno_version=(\S+)$/m.exec(readText(".ci/run"))?.[1];
+  assert.ok(version !== undefined);
+  const paths = filesUnder("").filter((path) => /(\.md|\.ts|\.ci\/run|Containerfile|\.sh)$/.test(path));
+  const named = paths.flatMap((path) =>
+    [...readText(path).matchAll(/\bdeno@(\d[\d.]*\d)/g)].map((match) => `${path}: ${match[1]}`)
+  );
+  assert.ok(named.length > 2);
+  assert.deepEqual(named.filter((line) => !line.endsWith(`: ${version}`)), []);
+});
+
+Deno.test("src has one level of folders, which the doc:lint task reads", () => {
+  assert.deepEqual(
+    filesUnder("src").filter((path) => path.endsWith(".ts") && path.split("/").length > 3),
+    [],
+  );
+});
