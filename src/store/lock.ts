@@ -1,0 +1,90 @@
+/**
+ * One process per database: a lock file beside it. The lock is the kernel's (`flock(2)`) and ends with its
+ * process, whatever ended that; the file alone means nothing, so one left by `kill -9` blocks nobody.
+ *
+ * @module
+ */
+
+import { ProxyError } from "../errors.ts";
+
+/** How often a lock file may vanish between our open and our lock before we give up. */
+const TRIES = 100;
+
+/** The lock of one database, held until it is disposed of. */
+export class DatabaseLock implements Disposable {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /**
+   * Takes the lock of a database without waiting. The database itself needn't exist, its folder must.
+   *
+   * @param databasePath the database's file; the lock is that name with `.lock` after it, mode 0600
+   * @throws {ProxyError} `busy` when another process holds it (the message says which), `database` when the lock
+   * file can't be made (no such folder, read-only)
+   */
+  static take(databasePath: string): DatabaseLock {
+    const path = `${databasePath}.lock`;
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const file = openLockFile(path, databasePath);
+      if (!file.tryLockSync(true)) {
+        const holder = readHolder(file);
+        file.close();
+        throw new ProxyError(
+          "busy",
+          `database "${databasePath}" is in use by another mc-proxy${holder}; stop that one, or name another path`,
+        );
+      }
+      if (isStillAt(path, file)) {
+        file.truncateSync();
+        file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+        return new DatabaseLock(path, file);
+      }
+      // The last holder removed the name after our open: what we hold now is nobody's lock.
+      file.close();
+    }
+    throw new ProxyError("busy", `database "${databasePath}" has a lock file that keeps vanishing`);
+  }
+
+  /** Removes the lock file, then gives up the lock. */
+  [Symbol.dispose](): void {
+    try {
+      Deno.removeSync(this.#path);
+    } catch {
+      // Without the file the lock still ends with the close.
+    }
+    this.#file.close();
+  }
+}
+
+function openLockFile(path: string, databasePath: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    const sentence = error instanceof Deno.errors.NotFound
+      ? "is in a folder that doesn't exist; create the folder"
+      : `can't be locked because "${path}" can't be written; make its folder writable for this user`;
+    throw new ProxyError("database", `database "${databasePath}" ${sentence}`, { cause: error });
+  }
+}
+
+function isStillAt(path: string, file: Deno.FsFile): boolean {
+  const held = file.statSync();
+  try {
+    const named = Deno.statSync(path);
+    return named.ino === held.ino && named.dev === held.dev;
+  } catch {
+    return false;
+  }
+}
+
+function readHolder(file: Deno.FsFile): string {
+  const bytes = new Uint8Array(16);
+  const size = file.readSync(bytes) ?? 0;
+  const id = Number.parseInt(new TextDecoder().decode(bytes.subarray(0, size)), 10);
+  return Number.isInteger(id) ? ` (process ${id})` : "";
+}

@@ -1,0 +1,156 @@
+/**
+ * The store: the one open database of a server, behind a small interface.
+ *
+ * @module
+ */
+
+import { basename, dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { ProxyError } from "../errors.ts";
+import type { Configuration } from "../state/model.ts";
+import { createDatabase, exists } from "./create.ts";
+import { DatabaseLock } from "./lock.ts";
+import { openDatabase } from "./open.ts";
+import { type NextIds, readConfiguration, readNextIds } from "./records.ts";
+import {
+  type Commit,
+  readConfigurationAt,
+  readCurrentNumber,
+  readRevision,
+  type Revision,
+  writeCommit,
+} from "./revisions.ts";
+import { guarded } from "./sqlite_error.ts";
+
+/**
+ * A database held by this process alone, from `open` to disposal. Every method is synchronous, what it wrote is on
+ * disk when it returns, and what it throws is a `ProxyError`:
+ *
+ * - `busy`: another mc-proxy or another program holds the database
+ * - `database`: it can't be read or written; what it held is unchanged
+ * - `conflict`: see {@linkcode Store.commit}
+ */
+export class Store implements Disposable {
+  /** The database's file, absolute, symbolic links resolved. */
+  readonly path: string;
+  readonly #lock: DatabaseLock;
+  #database: DatabaseSync | undefined;
+  #configuration: Configuration | undefined;
+
+  private constructor(path: string, lock: DatabaseLock, database: DatabaseSync | undefined) {
+    this.path = path;
+    this.#lock = lock;
+    this.#database = database;
+  }
+
+  /**
+   * Locks the database, and opens it when it exists. A missing one isn't created: that is {@linkcode Store.seed}'s
+   * work, so a start that fails before it leaves no file behind.
+   *
+   * @param path the database's file; its folder must exist
+   */
+  static open(path: string): Store {
+    const real = guarded(path, () => realPath(path));
+    const lock = DatabaseLock.take(real);
+    try {
+      const database = guarded(real, () => exists(real)) ? openDatabase(real) : undefined;
+      return new Store(real, lock, database);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** There is no database yet: nothing but `seed` and disposal is legal. */
+  get isNew(): boolean {
+    return this.#database === undefined;
+  }
+
+  /**
+   * Creates the database with `configuration` as revision 1, author `system`. `kill -9` at any moment leaves either
+   * no database or that revision whole.
+   *
+   * @param timeMs the revision's time, Unix ms
+   */
+  seed(configuration: Configuration, timeMs: number): void {
+    if (!this.isNew) throw new ProxyError("internal", `database "${this.path}" is already seeded`);
+    createDatabase(this.path, configuration, timeMs);
+    this.#database = openDatabase(this.path);
+  }
+
+  /** The number of the current revision. */
+  get revision(): number {
+    return this.#run(readCurrentNumber);
+  }
+
+  /** The current configuration, each kind in the order of its ids; the same object until the next commit. */
+  readConfiguration(): Configuration {
+    this.#configuration ??= this.#run(readConfiguration);
+    return this.#configuration;
+  }
+
+  /** The ids that the next new listener, route and firewall rule get: `commit` stores them as they stand in its changes. */
+  readNextIds(): NextIds {
+    return this.#run(readNextIds);
+  }
+
+  /**
+   * Writes a change and its revision in one transaction.
+   *
+   * @returns the new revision's number
+   * @throws {ProxyError} `conflict` when `expectedRevision` isn't the current one, which the message then names, or
+   * when a change doesn't fit what is there
+   */
+  commit(commit: Commit): number {
+    const before = this.readConfiguration();
+    const { revision, configuration } = this.#run((database) => writeCommit(database, before, commit));
+    this.#configuration = configuration;
+    return revision;
+  }
+
+  /** One revision; absent when that number isn't kept any more (the last 10,000 are) or doesn't exist yet. */
+  readRevision(number: number): Revision | undefined {
+    return this.#run((database) => readRevision(database, number));
+  }
+
+  /** The configuration as a revision left it; absent as for {@linkcode Store.readRevision}. */
+  readConfigurationAt(number: number): Configuration | undefined {
+    return this.#run((database) => readConfigurationAt(database, number));
+  }
+
+  /** Moves what the `-wal` file holds into the database, closes it and gives up the lock. */
+  [Symbol.dispose](): void {
+    try {
+      this.#database?.close();
+    } finally {
+      this.#database = undefined;
+      this.#lock[Symbol.dispose]();
+    }
+  }
+
+  #run<T>(work: (database: DatabaseSync) => T): T {
+    const database = this.#database;
+    if (database === undefined) {
+      throw new ProxyError("internal", `database "${this.path}" is not open`);
+    }
+    return guarded(this.path, () => work(database));
+  }
+}
+
+/** Two names of one database must meet at one lock. */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  try {
+    return join(Deno.realPathSync(dirname(path)), basename(path));
+  } catch (error) {
+    throw new ProxyError(
+      "database",
+      `database "${path}" is in a folder that doesn't exist; create the folder`,
+      { cause: error },
+    );
+  }
+}
