@@ -30,6 +30,8 @@ export class ByteReader {
   failed = false;
 
   /**
+   * Starts at `start`.
+   *
    * @param bytes where to read
    * @param start index of the first byte, default 0
    * @param end index after the last byte, default the length; both must lie within the bytes

@@ -86,7 +86,11 @@ export class ClientHelloReader {
   /** Length of the whole message; 0 until its header is there. */
   #messageBytesWanted = 0;
 
-  /** @param limits bounds, default {@linkcode CLIENT_HELLO_LIMITS} */
+  /**
+   * Begins with no byte seen.
+   *
+   * @param limits bounds, default {@linkcode CLIENT_HELLO_LIMITS}
+   */
   constructor(limits: ClientHelloLimits = CLIENT_HELLO_LIMITS) {
     this.#limits = limits;
   }
