@@ -18,9 +18,6 @@ import {
 import { DEFAULT_HOSTNAME } from "./hostname.ts";
 import type { DecisionRoute, RouteMatch, RouteObserver, RouteTable } from "./route_table.ts";
 
-export type { DecisionRule, RuleObserver, RuleStanding } from "./firewall.ts";
-export type { DecisionRoute, RouteMatch, RouteObserver, RouteStanding } from "./route_table.ts";
-
 /** Everything that decisions are made from; `RuntimeState` is one. Immutable. */
 export interface DecisionTables<Route extends DecisionRoute = DecisionRoute> {
   /** The firewall's rules. */
@@ -52,7 +49,7 @@ export type DenyReason = Extract<
 >;
 
 /** What both outcomes of `admit` carry. */
-interface AdmitDetails {
+export interface AdmitDetails {
   /**
    * The rule that decided: an allow (also when a limit then denied), a block, or absent. Absent with
    * `blocked_country` means that the country is unknown.

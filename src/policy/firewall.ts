@@ -9,10 +9,13 @@ import type { IpSet } from "./ip_set.ts";
 
 /** The part of a firewall rule that a decision needs. */
 export interface DecisionRule {
+  /** Tells it apart in events and metrics; breaks ties, the lowest first. */
   readonly id: number;
+  /** What it matches. */
   readonly type: "ip" | "cidr" | "country";
   /** Canonical, as `canonicalRuleValue` spells it. */
   readonly value: string;
+  /** What it does to a client that it matches. */
   readonly action: "block" | "allow";
   /** `shadow`: reported, not enforced. */
   readonly mode: "enforce" | "shadow";
@@ -50,6 +53,7 @@ export interface FirewallVerdict {
    * - `block`: by `rule`, or without one because its country is unknown
    */
   readonly kind: "pass" | "allow" | "block";
+  /** The rule that decided. */
   readonly rule: DecisionRule | undefined;
   /** ISO code, where it was looked up and is known. */
   readonly country: string | undefined;
@@ -59,6 +63,7 @@ export interface FirewallVerdict {
 
 /** Who asks, and when. */
 export interface FirewallFacts {
+  /** The client's address: the peer's, or the one that a trusted PROXY header declares. */
   readonly client: IpAddress;
   /** Unix time in ms. */
   readonly nowMs: number;

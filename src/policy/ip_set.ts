@@ -14,6 +14,7 @@ import { addressBits, type IpAddress } from "./ip_address.ts";
 
 /** What a set holds at a range; ids tell values at one range apart. */
 export interface IdentifiedValue {
+  /** Unique within a range. */
   readonly id: number;
 }
 

@@ -8,12 +8,15 @@ import { DEFAULT_HOSTNAME, wildcardOf } from "./hostname.ts";
 
 /** The part of a route that a decision needs. */
 export interface DecisionRoute {
+  /** Tells it apart in events and metrics. */
   readonly id: number;
-  /** Canonical. */
+  /** Canonical, as `canonicalHostname` spells it. */
   readonly hostname: string;
   /** A disabled route is as if absent. */
   readonly enabled: boolean;
+  /** Forwarded as it is, or terminated. */
   readonly mode: "l4" | "l7";
+  /** Present for `l7`; without `acmeBackend`, a hello that offers only `acme-tls/1` is refused. */
   readonly l7?: { readonly acmeBackend?: { readonly host: string; readonly port: number } };
 }
 
@@ -31,26 +34,12 @@ export type RouteObserver = (route: DecisionRoute, match: RouteMatch, standing: 
 
 /** A listener's routes. Immutable; a lookup costs at most three hash lookups, whatever the number of routes. */
 export class RouteTable<Route extends DecisionRoute> {
-  readonly #byHostname: ReadonlyMap<string, Route>;
+  /** Routes by canonical hostname, disabled ones included. */
+  readonly byHostname: ReadonlyMap<string, Route>;
 
-  /** @param byHostname routes by canonical hostname, disabled ones included; must not change afterwards */
+  /** Keeps `byHostname`, which must not change afterwards. */
   constructor(byHostname: ReadonlyMap<string, Route>) {
-    this.#byHostname = byHostname;
-  }
-
-  /** Number of routes, disabled ones included. */
-  get size(): number {
-    return this.#byHostname.size;
-  }
-
-  /** All routes, disabled ones included, in no particular order. */
-  routes(): Iterable<Route> {
-    return this.#byHostname.values();
-  }
-
-  /** The route with exactly this hostname, served or not. */
-  get(hostname: string): Route | undefined {
-    return this.#byHostname.get(hostname);
+    this.byHostname = byHostname;
   }
 
   /**
@@ -65,7 +54,7 @@ export class RouteTable<Route extends DecisionRoute> {
     for (let step = name === undefined ? 2 : 0; step < 3; step++) {
       const match = MATCHES[step] as RouteMatch;
       const hostname = hostnameFor(match, name);
-      const route = hostname === undefined ? undefined : this.#byHostname.get(hostname);
+      const route = hostname === undefined ? undefined : this.byHostname.get(hostname);
       if (route === undefined) continue;
       observe?.(route, match, found !== undefined ? "overridden" : route.enabled ? "chosen" : "disabled");
       if (found !== undefined || !route.enabled) continue;
@@ -78,7 +67,9 @@ export class RouteTable<Route extends DecisionRoute> {
 
 /** A route and why it serves. */
 export interface FoundRoute<Route extends DecisionRoute> {
+  /** The route that serves. */
   readonly route: Route;
+  /** What its hostname is to the name. */
   readonly why: RouteMatch;
 }
 
