@@ -1,0 +1,53 @@
+/**
+ * Connects to backends.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../state/model.ts";
+import { Deadline, type Deadlines } from "./deadlines.ts";
+
+/** How a dial ended. */
+export type DialOutcome =
+  | { readonly kind: "connected"; readonly conn: Deno.TcpConn }
+  | { readonly kind: "dial_failed" | "dial_timeout" };
+
+/** What bounds a dial. */
+export interface DialOptions {
+  readonly deadlines: Deadlines;
+  /** One address. */
+  readonly connectTimeoutMs: number;
+  /** Name resolution and all addresses. */
+  readonly dialTimeoutMs: number;
+}
+
+const FAILED: DialOutcome = { kind: "dial_failed" };
+const TIMED_OUT: DialOutcome = { kind: "dial_timeout" };
+
+/**
+ * Connects to an endpoint. A name is resolved anew each time and all of its addresses are tried (RFC 8305); an IP
+ * literal is one try.
+ *
+ * @returns the connection, which is the caller's to close, or how it failed; never throws
+ */
+export async function dial(endpoint: Endpoint, options: DialOptions): Promise<DialOutcome> {
+  const { deadlines, connectTimeoutMs, dialTimeoutMs } = options;
+  const aborter = new AbortController();
+  const deadline = new Deadline(() => aborter.abort());
+  deadlines.set(
+    deadline,
+    isLiteral(endpoint.host) ? Math.min(connectTimeoutMs, dialTimeoutMs) : dialTimeoutMs,
+  );
+  try {
+    const conn = await Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal: aborter.signal });
+    return { kind: "connected", conn };
+  } catch {
+    return aborter.signal.aborted ? TIMED_OUT : FAILED;
+  } finally {
+    deadlines.clear(deadline);
+  }
+}
+
+function isLiteral(host: string): boolean {
+  return host.includes(":") || /^[\d.]+$/.test(host);
+}

@@ -1,0 +1,80 @@
+/**
+ * What is told about one connection when it has ended: exactly one event each.
+ *
+ * @module
+ */
+
+import { type Reason, REASONS } from "../reasons.ts";
+
+/** One connection's whole story. Names are the log's and the watch stream's: append only. */
+export interface ConnectionEvent {
+  /** Unix time of the end, in ms. */
+  readonly time: number;
+  /** Unique over all workers and restarts. */
+  readonly id: string;
+  /** The listener's canonical address. */
+  readonly listener: string;
+  /** The client's address and port; the declared one behind a trusted PROXY header. */
+  readonly client: string;
+  /** Why it ended. */
+  readonly reason: Reason;
+  /** Server name of the ClientHello, canonical; absent = none read. */
+  readonly sni?: string;
+  /** Protocols that the client offered. */
+  readonly alpn?: readonly string[];
+  /** The hello had an encrypted_client_hello extension (browsers grease it). */
+  readonly ech_offered?: boolean;
+  /** The route's hostname. */
+  readonly route?: string;
+  /** The firewall rule that decided, as `type:value`. */
+  readonly rule?: string;
+  /** Shadow rules that would have decided, as `type:value`. */
+  readonly shadow?: readonly string[];
+  /** The backend's `host:port`. */
+  readonly backend?: string;
+  /** Bytes read from the client, the ClientHello included. */
+  readonly bytes_received: number;
+  /** Bytes written to the client. */
+  readonly bytes_sent: number;
+  /** ms from accept to the whole ClientHello. */
+  readonly hello_ms?: number;
+  /** ms of connecting to the backend. */
+  readonly dial_ms?: number;
+  /** ms from accept to the end. */
+  readonly total_ms: number;
+}
+
+const TEXT_MAX = 1_024;
+const LIST_MAX = 64;
+
+/** Whether a value is a well-formed event. Main holds what a worker says to it as it would a stranger's word. */
+export function isConnectionEvent(value: unknown): value is ConnectionEvent {
+  if (typeof value !== "object" || value === null) return false;
+  const event = value as Partial<Record<keyof ConnectionEvent, unknown>>;
+  return isCount(event.time) && isText(event.id) && isText(event.listener) && isText(event.client) &&
+    typeof event.reason === "string" && Object.hasOwn(REASONS, event.reason) &&
+    isCount(event.bytes_received) && isCount(event.bytes_sent) && isCount(event.total_ms) &&
+    optional(event.sni, isText) && optional(event.alpn, isTexts) && optional(event.ech_offered, isFlag) &&
+    optional(event.route, isText) && optional(event.rule, isText) && optional(event.shadow, isTexts) &&
+    optional(event.backend, isText) && optional(event.hello_ms, isCount) && optional(event.dial_ms, isCount);
+}
+
+function optional(value: unknown, check: (value: unknown) => boolean): boolean {
+  return value === undefined || check(value);
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && value >= 0;
+}
+
+function isFlag(value: unknown): boolean {
+  return typeof value === "boolean";
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value.length <= TEXT_MAX;
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= LIST_MAX && value.every(isText);
+}

@@ -1,0 +1,38 @@
+/**
+ * What all connections of one worker share.
+ *
+ * @module
+ */
+
+import type { Deadlines } from "../net/deadlines.ts";
+import type { Resetter } from "../net/reset.ts";
+import type { Column } from "../observe/shared_memory.ts";
+import type { IpAddress } from "../policy/ip_address.ts";
+import type { RuntimeState } from "../state/runtime_state.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { EventBatches } from "./event_batches.ts";
+import type { Registry } from "./registry.ts";
+
+/** One worker as its connections see it. */
+export interface DataPlane {
+  /** The state that new connections begin with. */
+  readonly state: RuntimeState;
+  readonly column: Column;
+  readonly deadlines: Deadlines;
+  readonly resetter: Resetter;
+  readonly events: EventBatches;
+  /** Open connections. Each adds and deletes itself. */
+  readonly connections: Registry<ClientConnection>;
+  /** Connections that this worker's descriptors allow it. */
+  readonly connectionsMax: number;
+  /** A new id, unique over all workers and restarts. */
+  nextConnectionId(): string;
+  /** ISO code of an address, or `undefined` when it isn't known. Never throws. */
+  country(address: IpAddress): string | undefined;
+  /** The route's slot in the shared memory. */
+  routeSlot(routeId: number): number;
+  /** Whether a dialled connection has come out at one of this program's own listeners. */
+  isOwnListener(backend: Deno.TcpConn): boolean;
+  /** Logs an error that nobody expected. */
+  reportDefect(error: unknown): void;
+}

@@ -1,0 +1,208 @@
+/**
+ * Everything that crosses between the main process and a worker: JSON lines of at most 64 KiB on the worker's
+ * stdin and stdout. What is larger travels in parts. Main validates what a worker says as it would a
+ * stranger's word; a line that doesn't fit ends the worker.
+ *
+ * @module
+ */
+
+import { type ConnectionEvent, isConnectionEvent } from "../observe/events.ts";
+import type { Change } from "../state/change.ts";
+import type { Limits } from "../state/limits.ts";
+
+/** Longest line in bytes. */
+export const LINE_BYTES_MAX = 65_536;
+/** Events that make a batch leave at once. */
+export const BATCH_EVENTS = 256;
+/** How long an event waits for its batch, in ms. */
+export const BATCH_DELAY_MS = 100;
+/** Batches sent and not yet credited, above which events are dropped and counted. */
+export const BATCHES_OUTSTANDING_MAX = 16;
+
+/** A memory file that the worker has inherited. */
+export interface MemoryFile {
+  readonly fd: number;
+  readonly sizeBytes: number;
+}
+
+/** The first line of a worker's life: what it needs before it gives up its permissions. */
+export interface StartMessage {
+  readonly type: "start";
+  readonly build: string;
+  /** The worker's column of the shared memory. */
+  readonly column: number;
+  /** Beginning of every connection id; differs for every worker that ever was. */
+  readonly idPrefix: string;
+  /** Connections that this worker's descriptors allow it. */
+  readonly connectionsMax: number;
+  readonly sharedMemory: MemoryFile;
+  readonly geoip: MemoryFile;
+}
+
+/** Where the GeoIP database of a generation stands in its memory file. */
+export interface GeoipSlot {
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/** One part of the next state; the last one lets the worker build it. Without a current state the parts are the whole. */
+export interface PrepareMessage {
+  readonly type: "prepare";
+  readonly revision: number;
+  readonly generation: number;
+  readonly changes: readonly Change[];
+  /** Slots in the shared memory by listener id and by route id, for ids not told before. */
+  readonly listenerSlots: readonly Slot[];
+  readonly routeSlots: readonly Slot[];
+  /** Present on the last part only. */
+  readonly last?: StateOptions;
+}
+
+/** What belongs to a state besides its configuration. */
+export interface StateOptions {
+  readonly limits: Limits;
+  readonly blockUnknownCountry: boolean;
+  /** Absent = no GeoIP database. */
+  readonly geoip?: GeoipSlot;
+}
+
+/** Where the gauges and counters of a listener or route stand. */
+export type Slot = readonly [id: number, slot: number];
+
+/** Ways in which a worker can be told to fail, honoured with `--testing-only-faults` alone. */
+export const FAULTS = ["throw", "hang", "memory", "read", "spawn", "library", "database"] as const;
+/** One of {@linkcode FAULTS}. */
+export type Fault = typeof FAULTS[number];
+
+/** What main says to a worker. */
+export type ToWorker =
+  | StartMessage
+  | PrepareMessage
+  | { readonly type: "activate"; readonly revision: number; readonly generation: number }
+  | { readonly type: "abort" }
+  | { readonly type: "drain"; readonly shutdownTimeoutMs: number }
+  | { readonly type: "credit"; readonly batches: number }
+  | { readonly type: "fault"; readonly fault: Fault };
+
+/** What a worker says to main. */
+export type FromWorker =
+  | { readonly type: "ready"; readonly build: string }
+  | { readonly type: "prepared"; readonly revision: number; readonly generation: number }
+  | {
+    readonly type: "refused";
+    readonly revision: number;
+    readonly generation: number;
+    readonly reason: string;
+  }
+  | { readonly type: "activated"; readonly revision: number; readonly generation: number }
+  | { readonly type: "events"; readonly events: readonly ConnectionEvent[] }
+  | { readonly type: "drained"; readonly cut: number }
+  | {
+    readonly type: "log";
+    readonly level: "error" | "warning" | "info";
+    readonly event: string;
+    readonly detail: string;
+  };
+
+/** Reads what a worker said. @returns `undefined` for anything that isn't exactly one of its messages */
+export function parseFromWorker(line: string): FromWorker | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null || !("type" in value)) return undefined;
+  return isFromWorker(value as Record<string, unknown>) ? value as FromWorker : undefined;
+}
+
+function isFromWorker(message: Record<string, unknown>): boolean {
+  switch (message["type"]) {
+    case "ready":
+      return isText(message["build"]);
+    case "prepared":
+    case "activated":
+      return isCount(message["revision"]) && isCount(message["generation"]);
+    case "refused":
+      return isCount(message["revision"]) && isCount(message["generation"]) && isText(message["reason"]);
+    case "events": {
+      const events = message["events"];
+      return Array.isArray(events) && events.length <= BATCH_EVENTS && events.every(isConnectionEvent);
+    }
+    case "drained":
+      return isCount(message["cut"]);
+    case "log":
+      return ["error", "warning", "info"].includes(message["level"] as string) && isText(message["event"]) &&
+        isText(message["detail"]);
+    default:
+      return false;
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value.length <= 4_096;
+}
+
+/** Slots in one part. */
+const SLOTS_MAX = 1_000;
+
+/** What a preparation is made of. */
+export interface Preparation {
+  readonly revision: number;
+  readonly generation: number;
+  readonly changes: readonly Change[];
+  readonly listenerSlots: readonly Slot[];
+  readonly routeSlots: readonly Slot[];
+  readonly options: StateOptions;
+}
+
+/** Cuts a preparation into parts, each line within its limit. */
+export function* prepareMessages(preparation: Preparation): Generator<PrepareMessage> {
+  const { revision, generation, options } = preparation;
+  const part = {
+    type: "prepare",
+    revision,
+    generation,
+    changes: [],
+    listenerSlots: [],
+    routeSlots: [],
+  } as const;
+  for (const listenerSlots of chunks(preparation.listenerSlots, () => 1, SLOTS_MAX)) {
+    yield { ...part, listenerSlots };
+  }
+  for (const routeSlots of chunks(preparation.routeSlots, () => 1, SLOTS_MAX)) yield { ...part, routeSlots };
+  for (
+    const changes of chunks(
+      preparation.changes,
+      (change) => JSON.stringify(change).length,
+      LINE_BYTES_MAX / 4,
+    )
+  ) {
+    yield { ...part, changes };
+  }
+  yield { ...part, last: options };
+}
+
+function* chunks<T>(
+  items: readonly T[],
+  sizeOf: (item: T) => number,
+  sizeMax: number,
+): Generator<readonly T[]> {
+  let chunk: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    const itemSize = sizeOf(item);
+    if (chunk.length > 0 && size + itemSize > sizeMax) {
+      yield chunk;
+      chunk = [];
+      size = 0;
+    }
+    chunk.push(item);
+    size += itemSize;
+  }
+  if (chunk.length > 0) yield chunk;
+}

@@ -1,0 +1,51 @@
+/**
+ * Ends a connection that gets no backend, in the way that its reason says.
+ *
+ * @module
+ */
+
+import { type Reason, REASONS } from "../reasons.ts";
+import { tlsAlert } from "../wire/tls_alert.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { DataPlane } from "./data_plane.ts";
+
+/** How long a refused client may go on sending, and how much, before it is closed on. */
+const LINGER_MS = 1_000;
+const LINGER_BYTES = 65_536;
+
+/** Tells the client nothing (RST, FIN) or a TLS alert. @returns the reason */
+export async function refuse(
+  plane: DataPlane,
+  connection: ClientConnection,
+  reason: Reason,
+): Promise<Reason> {
+  const { ending, alert } = meaningOf(reason);
+  if (ending === "rst") connection.end(reason);
+  else if (ending === "alert" && alert !== undefined && connection.endedBy === undefined) {
+    connection.onDeadline = () => connection.end(reason);
+    plane.deadlines.set(connection.deadline, LINGER_MS);
+    await alertAndLinger(connection, tlsAlert(alert));
+  }
+  return reason;
+}
+
+function meaningOf(reason: Reason): { ending: string; alert?: number } {
+  return REASONS[reason];
+}
+
+/** Unread input would make the kernel send RST, which can overtake the alert and destroy it. */
+async function alertAndLinger(connection: ClientConnection, alert: Uint8Array): Promise<void> {
+  const { socket } = connection;
+  try {
+    connection.bytesSent += await socket.write(alert);
+    await socket.closeWrite();
+    const ignored = new Uint8Array(4_096);
+    for (let lingered = 0; lingered < LINGER_BYTES;) {
+      const read = await socket.read(ignored);
+      if (read === null) return;
+      lingered += read;
+    }
+  } catch {
+    // The client has gone, or the deadline has come: either way the reason stands.
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * A worker process: the part of mc-proxy that strangers talk to. It takes what it needs, gives up every
+ * permission but net, and serves what the main process tells it.
+ *
+ * @module
+ */
+
+import { ProxyError } from "../errors.ts";
+import { Deadlines } from "../net/deadlines.ts";
+import { armAlarm, loadNative, mapMemoryFile } from "../net/native.ts";
+import { Resetter } from "../net/reset.ts";
+import { COUNTER } from "../observe/counters.ts";
+import { Column, SharedMemory } from "../observe/shared_memory.ts";
+import type { IpAddress } from "../policy/ip_address.ts";
+import type { RuntimeState } from "../state/runtime_state.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { DataPlane } from "./data_plane.ts";
+import { EventBatches } from "./event_batches.ts";
+import { commitFault } from "./faults.ts";
+import { LineWriter, readLines } from "./lines.ts";
+import { type FromWorker, LINE_BYTES_MAX, type StartMessage, type ToWorker } from "./messages.ts";
+import { Registry } from "./registry.ts";
+import { WorkerState } from "./worker_state.ts";
+
+/** Between two beats; main gives up after five seconds without one. */
+const BEAT_MS = 1_000;
+/** Without a beat for so long the kernel ends this process, also when main has gone. */
+const ALARM_SECONDS = 10;
+/** What may wait for main to read it. */
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+/** Everything that isn't `net`. */
+const GIVEN_UP = ["ffi", "run", "read", "write", "env", "sys", "import"] as const;
+
+/** How a worker is run. */
+export interface WorkerOptions {
+  /** Obey `fault` messages. */
+  readonly testingOnlyFaults: boolean;
+}
+
+/** Runs a worker until main closes its stdin or tells it to drain. @returns the exit code */
+export async function runWorker(options: WorkerOptions): Promise<number> {
+  const lines = readLines(Deno.stdin.readable, LINE_BYTES_MAX);
+  const first = await lines.next();
+  if (first.done === true) return 0;
+  const start = JSON.parse(first.value) as StartMessage;
+  loadNative();
+  const memory = mapMemoryFile(start.sharedMemory.fd, start.sharedMemory.sizeBytes);
+  const geoip = mapMemoryFile(start.geoip.fd, start.geoip.sizeBytes);
+  if (!SharedMemory.isLaidOut(memory)) {
+    throw new ProxyError("internal", "the shared memory is of another build");
+  }
+  await giveUpPermissions();
+  const worker = new Worker(start, memory, geoip, options);
+  return await worker.run(lines);
+}
+
+async function giveUpPermissions(): Promise<void> {
+  for (const name of GIVEN_UP) {
+    const status = await Deno.permissions.revoke({ name });
+    if (status.state === "granted") {
+      throw new ProxyError("internal", `permission "${name}" can't be given up`);
+    }
+  }
+}
+
+class Worker implements DataPlane {
+  readonly column: Column;
+  readonly connectionsMax: number;
+  readonly deadlines = new Deadlines();
+  readonly connections = new Registry<ClientConnection>();
+  readonly events: EventBatches;
+  readonly resetter = new Resetter(() =>
+    this.#log("warning", "reset_unavailable", "connections are closed instead")
+  );
+  readonly #output = new LineWriter(Deno.stdout, OUTPUT_BYTES_MAX);
+  readonly #state: WorkerState;
+  readonly #start: StartMessage;
+  readonly #options: WorkerOptions;
+  #connectionNumber = 0;
+
+  constructor(start: StartMessage, memory: ArrayBuffer, geoip: ArrayBuffer, options: WorkerOptions) {
+    this.#start = start;
+    this.#options = options;
+    this.connectionsMax = start.connectionsMax;
+    this.column = new Column(memory, start.column);
+    this.#state = new WorkerState(geoip, () => this.column.count(COUNTER.geoipLookupErrors));
+    this.events = new EventBatches(
+      this.#output,
+      (dropped) => this.column.count(COUNTER.eventsDropped, dropped),
+    );
+  }
+
+  get state(): RuntimeState {
+    return this.#state.current;
+  }
+
+  nextConnectionId(): string {
+    return `${this.#start.idPrefix}${(this.#connectionNumber++).toString(36)}`;
+  }
+
+  country(address: IpAddress): string | undefined {
+    return this.#state.country(address);
+  }
+
+  routeSlot(routeId: number): number {
+    return this.#state.routeSlot(routeId);
+  }
+
+  isOwnListener({ localAddr, remoteAddr }: Deno.TcpConn): boolean {
+    for (const { port, host } of this.#state.listeners) {
+      if (port !== remoteAddr.port) continue;
+      const isWildcard = host === "::" || host === "0.0.0.0";
+      const isHere = localAddr.hostname === remoteAddr.hostname || remoteAddr.hostname.startsWith("127.");
+      if (host === remoteAddr.hostname || (isWildcard && isHere)) return true;
+    }
+    return false;
+  }
+
+  reportDefect(error: unknown): void {
+    this.#log("error", "defect", error instanceof Error ? error.stack ?? error.message : String(error));
+  }
+
+  /** Beats, and does what main says, until it is time to go. */
+  async run(lines: AsyncIterable<string>): Promise<number> {
+    this.#beat();
+    const beating = setInterval(() => this.#beat(), BEAT_MS);
+    this.#say({ type: "ready", build: this.#start.build });
+    let shutdownTimeoutMs: number | undefined;
+    for await (const line of lines) {
+      shutdownTimeoutMs = await this.#obey(JSON.parse(line) as ToWorker);
+      if (shutdownTimeoutMs !== undefined) break;
+    }
+    await this.#drain(shutdownTimeoutMs ?? this.state.limits.shutdownTimeoutMs);
+    clearInterval(beating);
+    return 0;
+  }
+
+  #beat(): void {
+    this.column.beat();
+    armAlarm(ALARM_SECONDS);
+  }
+
+  /** @returns the time that a drain may take, when that is what main said */
+  async #obey(message: ToWorker): Promise<number | undefined> {
+    switch (message.type) {
+      case "prepare":
+        await this.#prepare(message);
+        return undefined;
+      case "activate":
+        for (const listener of this.#state.activate(message.revision, message.generation)) {
+          void listener.accept(this);
+        }
+        this.#say({ type: "activated", revision: message.revision, generation: message.generation });
+        return undefined;
+      case "abort":
+        this.#state.abort();
+        return undefined;
+      case "credit":
+        this.events.credit(message.batches);
+        return undefined;
+      case "fault":
+        if (this.#options.testingOnlyFaults) this.#log("info", "fault", await commitFault(message.fault));
+        return undefined;
+      case "drain":
+        return message.shutdownTimeoutMs;
+      case "start":
+        throw new ProxyError("internal", "started twice");
+    }
+  }
+
+  async #prepare(message: Extract<ToWorker, { type: "prepare" }>): Promise<void> {
+    const { revision, generation } = message;
+    try {
+      if (await this.#state.prepare(message)) this.#say({ type: "prepared", revision, generation });
+    } catch (error) {
+      this.#state.abort();
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#say({ type: "refused", revision, generation, reason });
+    }
+  }
+
+  /** Stops accepting, waits, cuts the rest with RST, says how many that were. */
+  async #drain(shutdownTimeoutMs: number): Promise<void> {
+    this.#state.closeListeners();
+    const cut = await this.connections.whenEmpty(shutdownTimeoutMs);
+    for (const connection of this.connections) connection.end("drained");
+    this.resetter.flush();
+    await this.connections.whenEmpty(BEAT_MS);
+    this.deadlines[Symbol.dispose]();
+    this.events.flush();
+    this.#say({ type: "drained", cut });
+    await this.#output.flush();
+  }
+
+  #say(message: FromWorker): void {
+    this.#output.write(JSON.stringify(message));
+  }
+
+  #log(level: "error" | "warning" | "info", event: string, detail: string): void {
+    this.#say({ type: "log", level, event, detail: detail.slice(0, 4_096) });
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The state that a worker serves and the one that it prepares: listening sockets, slots, GeoIP database.
+ *
+ * @module
+ */
+
+import { ProxyError } from "../errors.ts";
+import { CountryDatabase } from "../net/geoip.ts";
+import type { IpAddress } from "../policy/ip_address.ts";
+import type { Change } from "../state/change.ts";
+import { changeRuntimeState, emptyRuntimeState, type RuntimeState } from "../state/runtime_state.ts";
+import { DEFAULT_LIMITS } from "../state/limits.ts";
+import type { Sliced } from "../state/slices.ts";
+import { BoundListener } from "./listener.ts";
+import type { PrepareMessage, StateOptions } from "./messages.ts";
+
+/** A state that is built and bound, and not yet served. */
+interface Prepared {
+  readonly state: RuntimeState;
+  /** Those of the state; the ones bound for it are not accepting yet. */
+  readonly listeners: ReadonlyMap<number, BoundListener>;
+  readonly added: readonly BoundListener[];
+  readonly countries: CountryDatabase | undefined;
+}
+
+/** What a worker serves, and how it comes to serve something else: prepare, then activate or abort. */
+export class WorkerState {
+  /** The state that new connections begin with. */
+  current: RuntimeState = emptyRuntimeState({
+    revision: 0,
+    generation: 0,
+    limits: DEFAULT_LIMITS,
+    blockUnknownCountry: false,
+  });
+
+  readonly #geoipMemory: ArrayBuffer;
+  readonly #onLookupError: () => void;
+  readonly #listenerSlots = new Map<number, number>();
+  readonly #routeSlots = new Map<number, number>();
+  #listeners: ReadonlyMap<number, BoundListener> = new Map();
+  #countries: CountryDatabase | undefined;
+  #parts: Change[] = [];
+  #prepared: Prepared | undefined;
+
+  /** @param geoipMemory the mapped memory file @param onLookupError called when a GeoIP lookup fails */
+  constructor(geoipMemory: ArrayBuffer, onLookupError: () => void) {
+    this.#geoipMemory = geoipMemory;
+    this.#onLookupError = onLookupError;
+  }
+
+  /** Listeners of the current state. */
+  get listeners(): Iterable<BoundListener> {
+    return this.#listeners.values();
+  }
+
+  /** The route's slot in the shared memory. */
+  routeSlot(routeId: number): number {
+    return this.#routeSlots.get(routeId) ?? 0;
+  }
+
+  /** ISO code of an address, or `undefined`. */
+  country(address: IpAddress): string | undefined {
+    return this.#countries?.country(address);
+  }
+
+  /**
+   * Takes one part of the next state; with the last one builds it and binds its new listeners.
+   *
+   * @returns whether a state now stands prepared
+   * @throws whatever building or binding throws; nothing has changed then
+   */
+  async prepare(message: PrepareMessage): Promise<boolean> {
+    for (const [id, slot] of message.listenerSlots) this.#listenerSlots.set(id, slot);
+    for (const [id, slot] of message.routeSlots) this.#routeSlots.set(id, slot);
+    for (const change of message.changes) this.#parts.push(change);
+    if (message.last === undefined) return false;
+    const changes = this.#parts;
+    this.abort();
+    this.#prepared = await this.#build(message, changes, message.last);
+    return true;
+  }
+
+  async #build(message: PrepareMessage, changes: Change[], options: StateOptions): Promise<Prepared> {
+    const { revision, generation } = message;
+    const { limits, blockUnknownCountry, geoip } = options;
+    const context = { revision, generation, limits, blockUnknownCountry };
+    const state = await inSlices(changeRuntimeState(this.current, changes, context));
+    const countries = geoip && new CountryDatabase(
+      new Uint8Array(this.#geoipMemory, geoip.offset, geoip.sizeBytes),
+      this.#onLookupError,
+    );
+    const listeners = new Map<number, BoundListener>();
+    const added: BoundListener[] = [];
+    try {
+      for (const { id, routeTable: _, trustedProxies: __, ...settings } of state.listenersById.values()) {
+        const bound = this.#listeners.get(id) ??
+          this.#bind({ ...settings, id, routes: [], trustedProxies: [] });
+        if (!this.#listeners.has(id)) added.push(bound);
+        listeners.set(id, bound);
+      }
+    } catch (error) {
+      for (const bound of added) bound.close();
+      throw error;
+    }
+    return { state, listeners, added, countries };
+  }
+
+  #bind(listener: ConstructorParameters<typeof BoundListener>[0]): BoundListener {
+    const slot = this.#listenerSlots.get(listener.id);
+    if (slot === undefined) throw new ProxyError("internal", `listener ${listener.id} has no slot`);
+    return new BoundListener(listener, slot);
+  }
+
+  /**
+   * Serves the prepared state from now on and stops listening where it doesn't.
+   *
+   * @returns the listeners that have to start accepting
+   * @throws ProxyError internal when that state doesn't stand prepared
+   */
+  activate(revision: number, generation: number): readonly BoundListener[] {
+    const prepared = this.#prepared;
+    if (prepared?.state.revision !== revision || prepared.state.generation !== generation) {
+      throw new ProxyError("internal", `revision ${revision}.${generation} does not stand prepared`);
+    }
+    this.#prepared = undefined;
+    for (const [id, bound] of this.#listeners) {
+      if (!prepared.listeners.has(id)) bound.close();
+    }
+    for (const { id, maxConnections } of prepared.state.listenersById.values()) {
+      prepared.listeners.get(id)!.maxConnections = maxConnections;
+    }
+    this.current = prepared.state;
+    this.#listeners = prepared.listeners;
+    this.#countries = prepared.countries;
+    return prepared.added;
+  }
+
+  /** Drops what was prepared; what is served goes on. */
+  abort(): void {
+    for (const bound of this.#prepared?.added ?? []) bound.close();
+    this.#prepared = undefined;
+    this.#parts = [];
+  }
+
+  /** Stops listening everywhere, for good. */
+  closeListeners(): void {
+    this.abort();
+    for (const bound of this.#listeners.values()) bound.close();
+  }
+}
+
+/** Lets the event loop run between two slices, so that no change holds up connections. */
+async function inSlices<Result>(computation: Sliced<Result>): Promise<Result> {
+  for (;;) {
+    const step = computation.next();
+    if (step.done === true) return step.value;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
