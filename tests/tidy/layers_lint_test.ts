@@ -119,6 +119,7 @@ Deno.test("purity is silent when a name is a key, a member or a harmless use", (
     `const n = Math.max(1, Math.floor(2.5));`,
     `const text = new TextDecoder().decode(new Uint8Array(1));`,
     `interface Worker { readonly id: number }`,
+    `import type * as model from "../state/model.ts"; type P = model.performance;`,
   ];
   for (const source of legal) check("src/config/a.ts", source, []);
 });
