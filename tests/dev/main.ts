@@ -1,0 +1,117 @@
+/**
+ * `deno task dev`: a demo on this machine, until Ctrl-C.
+ *
+ * On the first run it makes `srv/` with a configuration, a certificate authority and certificates; later runs reuse
+ * it. Two HTTPS backends start on 127.0.0.1:8444 and 8445, and the real program on 127.0.0.1:8443 in front of them.
+ * For each route the `curl` line to try is printed.
+ *
+ * `--port N` takes N, N+1 and N+2 and the folder `srv/N`; `--folder DIR` takes another folder.
+ * Exit codes: 0 after Ctrl-C or SIGTERM, 1 when something failed, 2 for a mistake on the command line.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { type Backend, tlsHttpBackend } from "../support/backends.ts";
+import { print, printError } from "../support/print.ts";
+import { PROJECT_FOLDER } from "../support/program_command.ts";
+import { startDemoProxy } from "./demo_proxy.ts";
+import { type DemoPorts, EXACT_NAME, prepareSrvFolder, type SrvFolder } from "./srv_folder.ts";
+
+const PORT = 8_443;
+
+async function main(args: string[]): Promise<number> {
+  const demo = parseDemo(args);
+  if (demo === undefined) {
+    printError("usage: deno task dev [--port 1024-65533] [--folder DIR]");
+    return 2;
+  }
+  const taken = Object.values(demo.ports).find((port) => !isFree(port));
+  if (taken !== undefined) {
+    printError(
+      `127.0.0.1:${taken} is in use by another program (an earlier demo?). ` +
+        `End it, or take other ports: deno task dev --port ${demo.ports.proxy + 1_000}`,
+    );
+    return 1;
+  }
+  const stopped = stopSignal();
+  const srv = await prepareSrvFolder(demo.folder, demo.ports);
+  await using _exact = demoBackend("one", srv.exact, demo.ports.exact);
+  await using _others = demoBackend("two", srv.others, demo.ports.others);
+  const proxy = startDemoProxy(srv.configPath);
+  const first = await Promise.race([proxy.ready, stopped]);
+  if (first === true) print(welcome(demo.ports.proxy, srv));
+  await Promise.race([stopped, proxy.ended]);
+  proxy.stop();
+  return await endOf(proxy.ended, stopped);
+}
+
+/** Resolves at the first Ctrl-C, SIGTERM or hangup. Later ones do nothing: `deno task` delivers Ctrl-C twice. */
+function stopSignal(): Promise<"stopped"> {
+  const { promise, resolve } = Promise.withResolvers<"stopped">();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => resolve("stopped"));
+  }
+  return promise;
+}
+
+async function endOf(ended: Promise<number>, stopped: Promise<"stopped">): Promise<number> {
+  const code = await ended;
+  const wasStopped = await Promise.race([stopped, Promise.resolve("alone")]) === "stopped";
+  // The proxy may have had a terminal's Ctrl-C before this process has heard of it.
+  if (wasStopped || code === 0) return 0;
+  printError(`the proxy ended by itself with exit code ${code}`);
+  return 1;
+}
+
+function demoBackend(name: string, pair: SrvFolder["exact"], port: number): Backend {
+  const handler = (request: Request) => {
+    const { host, pathname } = new URL(request.url);
+    return new Response(`Hello from demo backend ${name}: ${request.method} ${host}${pathname}\n`);
+  };
+  return tlsHttpBackend({ ...pair, port, handler });
+}
+
+function welcome(port: number, srv: SrvFolder): string {
+  const caPath = srv.caPath.startsWith(PROJECT_FOLDER) ? srv.caPath.slice(PROJECT_FOLDER.length) : srv.caPath;
+  const curl = (name: string) =>
+    `  curl --cacert ${caPath} --resolve ${name}:${port}:127.0.0.1 https://${name}:${port}/`;
+  return [
+    "",
+    `mc-proxy serves 127.0.0.1:${port}. Try in another terminal:`,
+    "",
+    `${EXACT_NAME} (L4, exact name, backend one)`,
+    curl(EXACT_NAME),
+    `*.${EXACT_NAME} (L4, wildcard, backend two)`,
+    curl(`any.${EXACT_NAME}`),
+    "* (L4, every other name, backend two)",
+    curl("localhost"),
+    "",
+    `The configuration is ${srv.configPath}. Ctrl-C ends the demo.`,
+    "",
+  ].join("\n");
+}
+
+function parseDemo(args: string[]): { ports: DemoPorts; folder: string } | undefined {
+  try {
+    const { values } = parseArgs({ args, options: { port: { type: "string" }, folder: { type: "string" } } });
+    const proxy = Number(values.port ?? PORT);
+    if (!Number.isInteger(proxy) || proxy < 1_024 || proxy > 65_533) return undefined;
+    const folder = values.folder ?? `${PROJECT_FOLDER}srv${proxy === PORT ? "" : `/${proxy}`}`;
+    return { ports: { proxy, exact: proxy + 1, others: proxy + 2 }, folder };
+  } catch {
+    return undefined;
+  }
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
+
+if (import.meta.main) main(Deno.args).then((code) => Deno.exit(code));
