@@ -1,0 +1,98 @@
+/**
+ * Counts what a peer makes us do for nothing. Each kind has a token bucket; an empty one ends the connection
+ * with ENHANCE_YOUR_CALM and names the kind.
+ *
+ * @module
+ */
+
+import type { ResolvedOptions } from "./options.ts";
+
+/** Kinds of floods, as they stand in the metric `mcproxy_flood_total{kind}`. */
+export const FloodKind = {
+  RESET: "reset",
+  RESET_MADE: "reset_made",
+  STREAMS: "streams",
+  PING: "ping",
+  SETTINGS: "settings",
+  PRIORITY: "priority",
+  EMPTY_DATA: "empty_data",
+  WINDOW_UPDATE: "window_update",
+  CONTINUATION: "continuation",
+  HEADER_BYTES: "header_bytes",
+  HEADER_EXPANSION: "header_expansion",
+  BUFFERED_BYTES: "buffered_bytes",
+  UNREAD_OUTPUT: "unread_output",
+} as const;
+
+/** A value of {@linkcode FloodKind}. */
+export type FloodKind = typeof FloodKind[keyof typeof FloodKind];
+
+/** Tokens that come back with time up to a burst, and beyond it only by `earn`. */
+export class TokenBucket {
+  #tokens: number;
+  #lastMs = 0;
+
+  /** A full bucket. */
+  constructor(readonly perSecond: number, readonly burst: number) {
+    this.#tokens = burst;
+  }
+
+  /** Takes one token, or says false when there is none. Time that goes backwards counts as none. */
+  take(nowMs: number): boolean {
+    if (this.#tokens < this.burst) {
+      const elapsedMs = Math.max(0, nowMs - this.#lastMs);
+      this.#tokens = Math.min(this.burst, this.#tokens + elapsedMs * this.perSecond / 1_000);
+    }
+    this.#lastMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** Adds tokens for something that we did, up to ten bursts. */
+  earn(tokens: number): void {
+    this.#tokens = Math.min(this.burst * 10, this.#tokens + tokens);
+  }
+}
+
+/** The buckets of one connection. */
+export class FloodGuard {
+  readonly reset: TokenBucket;
+  readonly resetMade: TokenBucket;
+  readonly streams: TokenBucket;
+  readonly ping: TokenBucket;
+  readonly settings: TokenBucket;
+  readonly priority: TokenBucket;
+  readonly emptyData: TokenBucket;
+  readonly windowUpdate: TokenBucket;
+
+  /** Full buckets for the given limits. */
+  constructor(options: ResolvedOptions) {
+    const resets = () => new TokenBucket(options.maxResetsPerSecond, options.maxResetsBurst);
+    const frames = () =>
+      new TokenBucket(options.maxControlFramesPerSecond, options.maxControlFramesPerSecond);
+    this.reset = resets();
+    this.resetMade = resets();
+    this.streams = resets();
+    this.ping = frames();
+    this.settings = frames();
+    this.priority = frames();
+    this.emptyData = frames();
+    this.windowUpdate = frames();
+  }
+
+  /**
+   * Content that we sent. A peer answers it with WINDOW_UPDATE, and gRPC ones with a PING to measure the
+   * bandwidth: at full speed many times the plain limit, and no flood.
+   */
+  sent(frames: number, bytes: number): void {
+    this.windowUpdate.earn(2 * frames + bytes / 256);
+    this.ping.earn(frames + bytes / 4_096);
+  }
+
+  /** A stream that the peer or we opened: each may bring some PRIORITY and WINDOW_UPDATE frames. */
+  opened(): void {
+    this.priority.earn(2);
+    this.windowUpdate.earn(2);
+  }
+}

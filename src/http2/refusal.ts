@@ -1,0 +1,27 @@
+/**
+ * Requests that the codec itself answers, because the owner must never see them.
+ *
+ * @module
+ */
+
+import { ErrorCode } from "../wire/http_handler.ts";
+import { FloodKind } from "./flood.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Server role: answers a request that never became a stream with an empty response of that status. Unless the
+ * request was at its end, what still comes of it is cut off with RST_STREAM NO_ERROR (RFC 9113 §8.1).
+ */
+export function refuse(session: Session, streamId: number, status: string, ended: boolean): void {
+  const { out, encoder } = session;
+  const mark = out.beginHeaders();
+  encoder.begin(out);
+  encoder.field(out, ":status", status, false);
+  encoder.field(out, "content-length", "0", false);
+  out.sealHeaders(mark, streamId, true);
+  if (ended) return;
+  if (!session.flood.resetMade.take(session.nowMs)) {
+    return session.failFlood(FloodKind.RESET_MADE, "too many streams that had to be reset");
+  }
+  session.writeReset(streamId, ErrorCode.NO_ERROR);
+}
