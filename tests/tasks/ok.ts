@@ -4,6 +4,7 @@
  * @module
  */
 
+import { print } from "../support/print.ts";
 import { runSteps, type Step } from "./steps.ts";
 
 /** The test command of README.md. */
@@ -54,7 +55,7 @@ async function plan(): Promise<{ steps: Step[]; skipped: string[] }> {
 
 async function main(): Promise<number> {
   const { steps, skipped } = await plan();
-  await Deno.stdout.write(new TextEncoder().encode(skipped.map((line) => `${line}\n`).join("")));
+  for (const line of skipped) print(line);
   return await runSteps(steps);
 }
 

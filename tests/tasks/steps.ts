@@ -4,6 +4,8 @@
  * @module
  */
 
+import { print } from "../support/print.ts";
+
 /** What a test run says of itself in its summary line. */
 export interface Counts {
   readonly passed: number;
@@ -27,11 +29,8 @@ export interface Outcome extends Counts {
   readonly seconds: number;
 }
 
-/** What `runSteps` needs of the world; the default is this process's own output. */
-export interface StepOptions {
-  /** Takes the commands' output, standard output and standard error mixed. */
-  readonly write?: (bytes: Uint8Array<ArrayBuffer>) => void;
-}
+/** Takes whole lines without the last line feed. */
+export type Print = (text: string) => void;
 
 // deno-lint-ignore no-control-regex -- colours are written as control characters
 const COLOUR = /\x1b\[[0-9;]*m/g;
@@ -75,23 +74,21 @@ export function report(outcomes: readonly Outcome[]): string {
       .trimEnd();
   });
   if (ignored > 0) rows.push(`${ignored} ignored`);
-  return ["", ...rows, `${passed} passed, ${failed} failed`, ""].join("\n");
+  return ["", ...rows, `${passed} passed, ${failed} failed`].join("\n");
 }
 
 /** Runs every step, also after one has failed, and prints the report. Returns the exit code: 0 or 1. */
-export async function runSteps(steps: readonly Step[], options: StepOptions = {}): Promise<number> {
-  const write = options.write ?? writeOut;
-  const encoder = new TextEncoder();
+export async function runSteps(steps: readonly Step[], write: Print = print): Promise<number> {
   const outcomes: Outcome[] = [];
   for (const step of steps) {
-    write(encoder.encode(`\n== ${step.name}: ${step.command.join(" ")}\n`));
+    write(`\n== ${step.name}: ${step.command.join(" ")}`);
     outcomes.push(await runStep(step, write));
   }
-  write(encoder.encode(report(outcomes)));
+  write(report(outcomes));
   return outcomes.every((outcome) => outcome.ok) ? 0 : 1;
 }
 
-async function runStep(step: Step, write: (bytes: Uint8Array<ArrayBuffer>) => void): Promise<Outcome> {
+async function runStep(step: Step, write: Print): Promise<Outcome> {
   const start = performance.now();
   const [program, ...args] = step.command;
   // A group of its own, so that the deadline also ends what the command has started.
@@ -120,29 +117,24 @@ async function runStep(step: Step, write: (bytes: Uint8Array<ArrayBuffer>) => vo
   clearTimeout(deadline);
   Deno.removeSignalListener("SIGINT", interrupt);
   Deno.removeSignalListener("SIGTERM", interrupt);
-  if (late) write(new TextEncoder().encode(`${step.name}: killed after ${step.deadlineMs / 1000} s\n`));
+  if (late) write(`${step.name}: killed after ${step.deadlineMs / 1000} s`);
   return { name: step.name, ok: status.success, seconds: (performance.now() - start) / 1000, ...counts };
 }
 
 /** Passes whole lines on, so that the two streams don't cut into each other, and shows each to `see`. */
 async function relay(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  write: (bytes: Uint8Array<ArrayBuffer>) => void,
+  write: Print,
   see: (line: string) => void,
 ): Promise<void> {
-  const encoder = new TextEncoder();
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) see(line);
-    if (lines.length > 0) write(encoder.encode(lines.join("\n") + "\n"));
+    if (lines.length > 0) write(lines.join("\n"));
   }
   if (rest === "") return;
   see(rest);
-  write(encoder.encode(rest + "\n"));
-}
-
-function writeOut(bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+  write(rest);
 }

@@ -36,8 +36,8 @@ Deno.test("total() counts a failed step when no test of it failed", () => {
 });
 
 Deno.test("report() ends with the plain line when steps have ended", () => {
-  assert.match(report([outcome(true, 3, 0), outcome(false, 1, 1)]), /\n4 passed, 1 failed\n$/);
-  assert.match(report([]), /\n0 passed, 0 failed\n$/);
+  assert.match(report([outcome(true, 3, 0), outcome(false, 1, 1)]), /\n4 passed, 1 failed$/);
+  assert.match(report([]), /\n0 passed, 0 failed$/);
 });
 
 /** Runs shell texts as steps; returns the exit code and everything that was written. */
@@ -47,10 +47,9 @@ async function run(texts: readonly string[], deadlineMs = 10_000): Promise<[numb
     command: ["sh", "-c", text],
     deadlineMs,
   }));
-  const decoder = new TextDecoder();
-  let output = "";
-  const code = await runSteps(steps, { write: (bytes) => output += decoder.decode(bytes) });
-  return [code, output];
+  const lines: string[] = [];
+  const code = await runSteps(steps, (text) => lines.push(text));
+  return [code, lines.join("\n")];
 }
 
 Deno.test("runSteps() goes on and exits with 1 when a step fails", async () => {
@@ -58,18 +57,18 @@ Deno.test("runSteps() goes on and exits with 1 when a step fails", async () => {
   const [code, output] = await run([`${summary}; ${summary}`, "echo oops >&2; exit 3", `${summary} >&2`]);
   assert.equal(code, 1);
   assert.match(output, /^oops$/m);
-  assert.match(output, /\n6 passed, 1 failed\n$/);
+  assert.match(output, /\n6 passed, 1 failed$/);
 });
 
 Deno.test("runSteps() exits with 0 when every step has passed", async () => {
   const [code, output] = await run(["printf 'ok | 2 passed | 0 failed (1ms)'", "true"]);
   assert.equal(code, 0);
-  assert.match(output, /\n2 passed, 0 failed\n$/);
+  assert.match(output, /\n2 passed, 0 failed$/);
 });
 
 Deno.test("runSteps() kills all that a step started when its deadline has passed", async () => {
   const [code, output] = await run(["sleep 60 & sleep 60"], 100);
   assert.equal(code, 1);
   assert.match(output, /^step0: killed after 0.1 s$/m);
-  assert.match(output, /\n0 passed, 1 failed\n$/);
+  assert.match(output, /\n0 passed, 1 failed$/);
 });
