@@ -1,0 +1,97 @@
+/**
+ * The output buffer of a connection: bytes to be written, and whose content is among them.
+ *
+ * @module
+ */
+
+const EMPTY = new Uint8Array(0);
+const FIRST_BYTES = 1024;
+
+/** Collects output; allocates nothing while there is none. */
+export class Output {
+  #buffer: Uint8Array = EMPTY;
+  #length = 0;
+  /** Stream and number of content bytes of it that are in the buffer, in turn. Rarely more than one pair. */
+  #content: number[] = [];
+
+  /** Bytes that `take` would return. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Removes everything after the first `length` bytes: a head that turned out not to be writable. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
+  /** Drops everything, without `taken` calls. */
+  clear(): void {
+    this.#buffer = EMPTY;
+    this.#length = 0;
+    this.#content = [];
+  }
+
+  /** Appends text, one byte a code unit; `false` when it holds a code unit whose class in `classes` is 0. */
+  text(text: string, classes: Uint8Array): boolean {
+    this.#reserve(text.length);
+    const buffer = this.#buffer;
+    let at = this.#length;
+    let isValid = true;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0xff || classes[code] === 0) isValid = false;
+      buffer[at++] = code;
+    }
+    this.#length = at;
+    return isValid;
+  }
+
+  /** Appends ASCII text of ours. */
+  ascii(text: string): void {
+    this.#reserve(text.length);
+    const buffer = this.#buffer;
+    let at = this.#length;
+    for (let index = 0; index < text.length; index++) buffer[at++] = text.charCodeAt(index);
+    this.#length = at;
+  }
+
+  /** Appends content of a stream. */
+  content(streamId: number, bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+    const content = this.#content;
+    if (content.at(-2) === streamId) content[content.length - 1]! += bytes.length;
+    else content.push(streamId, bytes.length);
+  }
+
+  /** Bytes of content of a stream that are in the buffer. */
+  contentOf(streamId: number): number {
+    let bytes = 0;
+    for (let index = 0; index < this.#content.length; index += 2) {
+      if (this.#content[index] === streamId) bytes += this.#content[index + 1]!;
+    }
+    return bytes;
+  }
+
+  /** Empties the buffer into an array of the caller's; `taken` is called for each stream whose content was in it. */
+  take(taken: (streamId: number, bytes: number) => void): Uint8Array {
+    const bytes = this.#buffer.subarray(0, this.#length);
+    const content = this.#content;
+    this.#buffer = EMPTY;
+    this.#length = 0;
+    if (content.length > 0) {
+      this.#content = [];
+      for (let index = 0; index < content.length; index += 2) taken(content[index]!, content[index + 1]!);
+    }
+    return bytes;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2, FIRST_BYTES));
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+}
