@@ -172,17 +172,6 @@ Deno.test("ClientHelloReader reports all that a hello says", () => {
   });
 });
 
-Deno.test("ClientHelloReader forgets one hello's extensions before the next", () => {
-  const all = [extension(0xffff), extension(7), SNI];
-  const cut = [...all, Uint8Array.of(0xab, 0xcd, 0, 9)];
-  for (const extensions of [all, cut, [...all, SNI], all]) read(record(clientHelloMessage({ extensions })));
-  const types = Array.from({ length: 4_000 }, (_, type) => extension(type + 50));
-  for (let round = 0; round < 2; round++) {
-    check(records(clientHelloMessage({ extensions: [SNI, ...types] }), 16_384), NAMED);
-  }
-  check(record(clientHelloMessage({ extensions: all })), NAMED);
-});
-
 Deno.test("ClientHelloReader holds its limits exactly", async (t) => {
   const wide = (limits: Partial<ClientHelloLimits>) => ({ ...CLIENT_HELLO_LIMITS, ...limits });
   const threeRecords = records(MESSAGE, Math.ceil(MESSAGE.length / 3));

@@ -7,6 +7,7 @@
  */
 
 import { ClientHelloReader } from "../../src/wire/client_hello.ts";
+import { print } from "../support/print.ts";
 
 /** One recorded hello. */
 interface RecordedHello {
@@ -192,7 +193,7 @@ async function firstLine(command: readonly string[]): Promise<string> {
   return new TextDecoder().decode(stdout).split("\n")[0]!.trim();
 }
 
-if (import.meta.main) {
+async function recordAll(): Promise<void> {
   const file = new URL("client_hellos.json", import.meta.url);
   const before = await Deno.readTextFile(file).catch(() => "[]");
   const hellos = new Map<string, RecordedHello>(
@@ -202,10 +203,12 @@ if (import.meta.main) {
     try {
       const hello = await record(client);
       hellos.set(hello.origin, hello);
-      console.log(`${hello.origin}, ${hello.version}: ${hello.hex.length / 2} bytes`);
+      print(`${hello.origin}, ${hello.version}: ${hello.hex.length / 2} bytes`);
     } catch (error) {
-      console.log(`${client.origin}: left out, ${error}`);
+      print(`${client.origin}: left out, ${error}`);
     }
   }
   await Deno.writeTextFile(file, JSON.stringify([...hellos.values()], null, 2) + "\n");
 }
+
+if (import.meta.main) recordAll();
