@@ -4,10 +4,8 @@
  * @module
  */
 
-import { parseAddressOrCidr, parseCidr, parseNetwork } from "../policy/cidr.ts";
-import { canonicalCountryCode, COUNTRY_WANTED } from "../policy/country_codes.ts";
 import { canonicalHostname, HOSTNAME_WANTED } from "../policy/hostname.ts";
-import { parseIpAddress } from "../policy/ip_address.ts";
+import { canonicalRuleValue } from "../policy/rule_value.ts";
 import {
   ENDPOINT_WANTED,
   formatEndpoint,
@@ -15,7 +13,7 @@ import {
   parseEndpoint,
   parseListenAddress,
 } from "../state/listen_address.ts";
-import type { Endpoint } from "../state/model.ts";
+import type { Endpoint, FirewallRuleType } from "../state/model.ts";
 import { type Kind, PATH } from "./key.ts";
 
 /** A kind that is read from a text. */
@@ -32,32 +30,34 @@ export const LISTEN_ADDRESS: Kind<Endpoint> = fromText(LISTEN_ADDRESS_WANTED, pa
 /** Where a backend is. */
 export const BACKEND: Kind<Endpoint> = fromText(ENDPOINT_WANTED, parseEndpoint);
 
-/** One address, without a zone. */
-export const IP: Kind<string> = fromText(
-  "an IP address",
-  (text) => text.includes("%") ? undefined : parseIpAddress(text)?.text,
-);
+/** What a firewall rule of a type matches. */
+function ruleValue(type: FirewallRuleType): Kind<string> {
+  const wantedOf = (text: string) => {
+    const result = canonicalRuleValue(type, text);
+    return result.kind === "invalid" ? result.wanted : "";
+  };
+  return {
+    ...fromText(wantedOf(""), (text) => {
+      const result = canonicalRuleValue(type, text);
+      return result.kind === "value" ? result.value : undefined;
+    }),
+    wantedOf,
+  };
+}
 
-/** A range of addresses. */
-export const CIDR: Kind<string> = {
-  ...fromText(
-    "a range of addresses without host bits, such as 10.0.0.0/8 or 2001:db8::/32",
-    (text) => parseCidr(text)?.text,
-  ),
-  nearest: (raw) => typeof raw === "string" ? parseNetwork(raw)?.text : undefined,
+/** The value of a firewall rule, by the rule's type. */
+export const RULE_VALUES: Readonly<Record<FirewallRuleType, Kind<string>>> = {
+  ip: ruleValue("ip"),
+  cidr: ruleValue("cidr"),
+  country: ruleValue("country"),
 };
 
 /** One address or a range; an address stays as it is. */
 export const IP_OR_CIDR: Kind<string> = {
-  ...fromText(
-    "an IP address or a range without host bits",
-    (text) => text.includes("/") ? parseAddressOrCidr(text)?.text : IP.decode(text, ""),
-  ),
-  nearest: CIDR.nearest!,
+  wanted: "an IP address, or a CIDR with host bits zero",
+  decode: (raw, folder) => RULE_VALUES.ip.decode(raw, folder) ?? RULE_VALUES.cidr.decode(raw, folder),
+  wantedOf: (text) => text.includes("/") ? RULE_VALUES.cidr.wantedOf!(text) : IP_OR_CIDR.wanted,
 };
-
-/** A country. */
-export const COUNTRY: Kind<string> = fromText(COUNTRY_WANTED, canonicalCountryCode);
 
 const SOCKET_PREFIX = "unix:";
 

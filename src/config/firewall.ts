@@ -5,17 +5,18 @@
  */
 
 import type { FirewallRule, FirewallRuleType, Seed } from "../state/model.ts";
-import { CIDR, COUNTRY, IP } from "./address.ts";
-import { describeValue } from "./issue.ts";
-import type { Kind, Values } from "./key.ts";
+import { RULE_VALUES } from "./address.ts";
+import type { Values } from "./key.ts";
 import { FIREWALL, RULE } from "./schema.ts";
 import { type PlacedTable, readAs, type Reading, readTable, readTables } from "./table.ts";
 
 /** A rule and where it stands in the file. */
 export interface PlacedRule {
   readonly rule: Seed<FirewallRule>;
-  /** Such as `firewall.rules[2]` or `firewall.blocked_ips`. */
+  /** Such as `firewall.rules[2]`, or `firewall.blocked_ips`. */
   readonly at: string;
+  /** Whether it is an item of a list such as `blocked_ips`. */
+  readonly isShorthand: boolean;
 }
 
 /** What `[firewall]` holds. */
@@ -24,13 +25,6 @@ export interface FirewallSection {
   /** The shorthand lists' rules first, then `[[firewall.rules]]`. */
   readonly rules: readonly PlacedRule[];
 }
-
-const VALUE_KINDS: Readonly<Record<FirewallRuleType, Kind<string>>> = {
-  ip: IP,
-  cidr: CIDR,
-  country: COUNTRY,
-};
-const COMMENT_CHARACTERS_MAX = 200;
 
 /**
  * Reads `[firewall]`. Countries without a country database are a mistake: such rules could never match, and
@@ -68,21 +62,19 @@ function shorthand(type: FirewallRuleType, values: readonly string[], at: string
   return values.map((value) => ({
     rule: { type, value, action: "block", mode: "enforce", comment: "" },
     at,
+    isShorthand: true,
   }));
 }
 
 function readRule(reading: Reading, { table, at }: PlacedTable): PlacedRule[] {
   const values = readTable(reading, RULE, table, at);
-  if (values.comment.length > COMMENT_CHARACTERS_MAX) {
-    const wanted = `at most ${COMMENT_CHARACTERS_MAX} characters`;
-    reading.issues.push({ path: `${at}.comment`, wanted, got: describeValue(values.comment) });
-  }
   if (values.type === undefined || values.value === undefined) return [];
-  const value = readAs(reading, VALUE_KINDS[values.type], values.value, `${at}.value`);
+  const value = readAs(reading, RULE_VALUES[values.type], values.value, `${at}.value`);
   if (value === undefined) return [];
   const { type, action, mode, expires, comment } = values;
   return [{
     rule: { type, value, action, mode, ...(expires === undefined ? {} : { expiresAtMs: expires }), comment },
     at,
+    isShorthand: false,
   }];
 }

@@ -5,15 +5,10 @@
  */
 
 import { ProxyError } from "../errors.ts";
+import type { Issue } from "../state/issue.ts";
 
-/** One mistake in the TOML file. */
-export interface ConfigIssue {
-  /** Key path such as `listeners[0].routes[1].backend`; empty for a file that is no TOML. */
-  readonly path: string;
-  /** What would have been right, as the end of "wanted …". */
-  readonly wanted: string;
-  /** What was found, as the end of "got …". */
-  readonly got: string;
+/** One mistake in the TOML file. Its path is empty for a file that is no TOML. */
+export interface ConfigIssue extends Issue {
   /** The known key that was most likely meant; absent when none is near, or when the key is known. */
   readonly nearest?: string;
   /** Where the file stops being TOML, from 1; absent for every other mistake. */
@@ -62,8 +57,8 @@ const SHOWN_MAX = 60;
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "no valid date" : value.toISOString();
-  if (typeof value === "object") return "a table";
+  // Dates and times have names of their own.
+  if (Object.prototype.toString.call(value) === "[object Object]") return "a table";
   // 1.0 is no whole number to TOML.
   if (typeof value === "number" && Number.isInteger(value)) return value.toFixed(1);
   if (typeof value !== "string") return String(value);

@@ -18,8 +18,8 @@ export interface Kind<Value> {
    * @returns undefined when the value is not legal
    */
   readonly decode: (raw: unknown, folder: string) => Value | undefined;
-  /** The legal value that an illegal one most likely means; undefined when there is none. */
-  readonly nearest?: (raw: unknown) => string | undefined;
+  /** What to say instead of `wanted` of one illegal text; absent = `wanted`. */
+  readonly wantedOf?: (text: string) => string;
 }
 
 /** A key with one value. */
@@ -107,26 +107,21 @@ export function duration(minMs: number, maxMs: number, zeroMeans = ""): Kind<num
   };
 }
 
-const OFFSET_DATE_TIME =
-  /^(\d{4}-\d{2}-\d{2})[Tt ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const DATE_TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 
-/** A moment as Unix time in ms: a TOML date-time with an offset, or the same as text (RFC 3339). */
+/** A moment as Unix time in ms: a TOML date-time with an offset, or the same as text (RFC 3339 §5.6). */
 export const MOMENT: Kind<number> = {
   wanted: "a date and time with an offset, such as 2030-01-31T12:00:00Z",
   decode: (raw) => {
-    const text = raw instanceof Date ? dateText(raw) : raw;
-    const match = typeof text === "string" ? OFFSET_DATE_TIME.exec(text) : null;
-    if (match === null) return undefined;
-    const day = new Date(match[1]!);
-    // JavaScript reads 30 February as 2 March.
-    if (Number.isNaN(day.getTime()) || day.toISOString().slice(0, 10) !== match[1]) return undefined;
-    return Date.parse(match[0].toUpperCase().replace(" ", "T"));
+    if (raw instanceof Temporal.ZonedDateTime) return raw.epochMilliseconds;
+    if (typeof raw !== "string" || !DATE_TIME.test(raw)) return undefined;
+    try {
+      return Temporal.Instant.from(raw).epochMilliseconds;
+    } catch {
+      return undefined; // 30 February, hour 25
+    }
   },
 };
-
-function dateText(date: Date): string | undefined {
-  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
-}
 
 /** A key that may be left out. */
 export function optional<Value>(kind: Kind<Value>, value: Value, defaultText: string): ScalarKey<Value> {

@@ -8,7 +8,8 @@ import { parse, TomlError } from "smol-toml";
 import { LIMITS, type Limits } from "../state/limits.ts";
 import type { ConfigurationSeed } from "../state/model.ts";
 import type { Settings } from "../state/settings.ts";
-import { readFirewall } from "./firewall.ts";
+import { validateConfiguration } from "../state/validate.ts";
+import { type PlacedRule, readFirewall } from "./firewall.ts";
 import { readGrpc } from "./grpc.ts";
 import type { ConfigIssue } from "./issue.ts";
 import { readListeners } from "./listeners.ts";
@@ -85,7 +86,23 @@ function readTop(reading: Reading, table: Readonly<Record<string, unknown>>): Bo
     logRequests: log.requests,
   };
   const seed = { listeners, firewallRules: firewall.rules.map(({ rule }) => rule) };
+  checkTogether(reading, seed, firewall.rules);
   return { settings, seed, warnings: reading.warnings };
+}
+
+/**
+ * Checks what values require of each other. A value with a mistake of its own isn't named twice: it was replaced for
+ * this check, as was a list of which an item is a mistake.
+ */
+function checkTogether(reading: Reading, seed: ConfigurationSeed, rules: readonly PlacedRule[]): void {
+  const named = new Set(reading.issues.flatMap(({ path }) => [path, path.replace(/\[\d+\]$/, "")]));
+  for (const issue of validateConfiguration(seed)) {
+    const path = issue.path.replace(/^firewall\.rules\[(\d+)\](.*)$/, (_, index: string, rest: string) => {
+      const { at, isShorthand } = rules[Number(index)]!;
+      return isShorthand ? at : `${at}${rest}`;
+    });
+    if (!named.has(path)) reading.issues.push({ ...issue, path });
+  }
 }
 
 /** The limits by the program's names, from the sections that hold them by the file's. */
@@ -103,7 +120,7 @@ type ParsedToml =
 
 function parseToml(text: string): ParsedToml {
   try {
-    return { table: parse(text, { integersAsBigInt: true, maxDepth: DEPTH_MAX }) };
+    return { table: parse(text, { integersAsBigInt: true, useLegacyDate: false, maxDepth: DEPTH_MAX }) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     // The first line is the reason; after it comes an excerpt of the file.

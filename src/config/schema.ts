@@ -5,7 +5,7 @@
  */
 
 import { type LimitRow, LIMITS } from "../state/limits.ts";
-import { BACKEND, CIDR, COUNTRY, GRPC_ADDRESS, HOSTNAME, IP, IP_OR_CIDR, LISTEN_ADDRESS } from "./address.ts";
+import { BACKEND, GRPC_ADDRESS, HOSTNAME, IP_OR_CIDR, LISTEN_ADDRESS, RULE_VALUES } from "./address.ts";
 import {
   absent,
   choice,
@@ -108,9 +108,9 @@ export const GRPC: Section<typeof grpcKeys> = { name: "grpc", keys: grpcKeys, ta
 const firewallKeys = {
   geoip_db: NO_PATH,
   block_unknown_country: NO_FLAG,
-  blocked_ips: list(IP),
-  blocked_cidrs: list(CIDR),
-  blocked_countries: list(COUNTRY),
+  blocked_ips: list(RULE_VALUES.ip),
+  blocked_cidrs: list(RULE_VALUES.cidr),
+  blocked_countries: list(RULE_VALUES.country),
 };
 /** `[firewall]`, with its limits beside the keys that the type names. */
 export const FIREWALL: Section<typeof firewallKeys> = {

@@ -85,7 +85,7 @@ export function readTable<Keys extends Record<string, Key>>(
 }
 
 /**
- * The tables of a list of tables such as `[[listeners]]`.
+ * The tables of a list of tables such as `[[listeners]]`; none when one of them is no table.
  *
  * @param reading gets a mistake for what is no table
  * @param name such as `listeners.routes`
@@ -98,16 +98,18 @@ export function readTables(reading: Reading, name: string, raw: unknown, at: str
     reading.issues.push({ path: at, wanted: `tables [[${name}]]`, got: describeValue(raw) });
     return [];
   }
-  return raw.flatMap((item, index) => {
-    const path = `${at}[${index}]`;
-    if (isTable(item)) return [{ table: item, at: path }];
-    reading.issues.push({ path, wanted: `a table [[${name}]]`, got: describeValue(item) });
-    return [];
+  const index = raw.findIndex((item) => !isTable(item));
+  if (index < 0) return raw.map((table, index) => ({ table, at: `${at}[${index}]` }));
+  reading.issues.push({
+    path: `${at}[${index}]`,
+    wanted: `a table [[${name}]]`,
+    got: describeValue(raw[index]),
   });
+  return [];
 }
 
 function isTable(raw: unknown): raw is TomlTable {
-  return typeof raw === "object" && raw !== null && !Array.isArray(raw) && !(raw instanceof Date);
+  return Object.prototype.toString.call(raw) === "[object Object]";
 }
 
 function refuseUnknownKeys(reading: Reading, section: Section, table: TomlTable, at: string): void {
@@ -179,13 +181,8 @@ export function readAs<Value>(
 ): Value | undefined {
   const value = kind.decode(raw, reading.folder);
   if (value === undefined) {
-    const hint = kind.nearest?.(raw);
-    reading.issues.push({
-      path,
-      wanted: kind.wanted,
-      got: describeValue(raw),
-      ...(hint === undefined ? {} : { nearest: hint }),
-    });
+    const wanted = typeof raw === "string" ? kind.wantedOf?.(raw) : undefined;
+    reading.issues.push({ path, wanted: wanted ?? kind.wanted, got: describeValue(raw) });
   }
   return value;
 }
