@@ -46,3 +46,13 @@ Deno.test("src has one level of folders, which the doc:lint task reads", () => {
     [],
   );
 });
+
+Deno.test("one environment variable asks for the long versions of tests", () => {
+  const name = /^(\w+)=1 /.exec(project.tasks.full.command)?.[1];
+  assert.ok(name !== undefined);
+  const others = filesUnder("tests").filter((path) => path.endsWith(".ts")).flatMap((path) =>
+    [...readText(path).matchAll(/\bMC_PROXY_TEST\w*/g)].filter(([found]) => found !== name)
+      .map(([found]) => `${path}: ${found}, not ${name}`)
+  );
+  assert.deepEqual(others.filter((line) => !line.startsWith("tests/tidy/project_test.ts")), []);
+});

@@ -1,5 +1,5 @@
 /**
- * The files of `src/` that no test of their own folder imports by name.
+ * The files of `src/` that no test of the mirroring folder in `tests/` reaches through their neighbours.
  *
  * @module
  */

@@ -1,0 +1,14 @@
+import assert from "node:assert/strict";
+
+import { ProxyError } from "../src/errors.ts";
+
+Deno.test("ProxyError has a code to branch on, a sentence and its cause", () => {
+  const cause = new Error("no such file");
+  const error = new ProxyError("unavailable", 'Can\'t read "key.pem"', { cause });
+  assert.ok(error instanceof Error);
+  assert.equal(error.name, "ProxyError");
+  assert.equal(error.code, "unavailable");
+  assert.equal(String(error), 'ProxyError: Can\'t read "key.pem"');
+  assert.equal(error.cause, cause);
+  assert.equal(new ProxyError("busy", "Address in use").cause, undefined);
+});
