@@ -1,0 +1,86 @@
+/**
+ * The GeoIP file as the main process holds it: read, checked, and laid into the memory that workers share.
+ *
+ * @module
+ */
+
+import { ProxyError } from "../errors.ts";
+import { CountryDatabase, GEOIP_SLOT_BYTES, GEOIP_SLOTS } from "../net/geoip.ts";
+import { createMemoryFile, mapMemoryFile } from "../net/native.ts";
+import type { GeoipSlot, MemoryFile } from "../proxy/messages.ts";
+
+/** What a file was when it was read last. */
+interface FileStamp {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/** One GeoIP file and its shared memory. */
+export class GeoipFile {
+  /** What workers map. */
+  readonly memoryFile: MemoryFile;
+  readonly #path: string;
+  readonly #memory: ArrayBuffer;
+  #slot = GEOIP_SLOTS - 1;
+  #stamp: FileStamp | undefined;
+
+  /** @param path the database's file; empty = none is configured */
+  constructor(path: string) {
+    this.#path = path;
+    const sizeBytes = GEOIP_SLOT_BYTES * GEOIP_SLOTS;
+    this.memoryFile = { fd: createMemoryFile("mc-proxy-geoip", sizeBytes), sizeBytes };
+    this.#memory = mapMemoryFile(this.memoryFile.fd, sizeBytes);
+  }
+
+  /** Whether there is a file to read. */
+  get isConfigured(): boolean {
+    return this.#path !== "";
+  }
+
+  /**
+   * Reads and checks the file and lays it into the slot that no worker uses.
+   *
+   * @returns where it stands, or `undefined` when none is configured
+   * @throws ProxyError unavailable when it can't be read or is no country database; what workers use is untouched
+   */
+  async load(): Promise<GeoipSlot | undefined> {
+    if (!this.isConfigured) return undefined;
+    const { bytes, stamp } = await this.#read();
+    new CountryDatabase(bytes, () => {});
+    this.#slot = (this.#slot + 1) % GEOIP_SLOTS;
+    const offset = this.#slot * GEOIP_SLOT_BYTES;
+    new Uint8Array(this.#memory, offset, bytes.length).set(bytes);
+    this.#stamp = stamp;
+    return { offset, sizeBytes: bytes.length };
+  }
+
+  /** Whether the file is another one than the one that was read last. A file that has gone isn't. */
+  async hasChanged(): Promise<boolean> {
+    if (!this.isConfigured) return false;
+    try {
+      const stamp = stampOf(await Deno.stat(this.#path));
+      return stamp.sizeBytes !== this.#stamp?.sizeBytes || stamp.modifiedMs !== this.#stamp.modifiedMs;
+    } catch {
+      return false;
+    }
+  }
+
+  async #read(): Promise<{ bytes: Uint8Array; stamp: FileStamp }> {
+    try {
+      const stamp = stampOf(await Deno.stat(this.#path));
+      if (stamp.sizeBytes > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
+      const bytes = await Deno.readFile(this.#path);
+      if (bytes.length > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
+      return { bytes, stamp };
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      throw new ProxyError("unavailable", `cannot read the GeoIP database "${this.#path}": ${detail}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function stampOf({ size, mtime }: Deno.FileInfo): FileStamp {
+  return { sizeBytes: size, modifiedMs: mtime?.getTime() ?? 0 };
+}

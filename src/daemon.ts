@@ -1,0 +1,209 @@
+/**
+ * The server's composition root: builds everything in order, and takes it down in reverse.
+ *
+ * @module
+ */
+
+import type { BootConfig } from "./config/parse.ts";
+import { GeoipFile } from "./control/geoip_file.ts";
+import { listenForFaults } from "./control/fault_input.ts";
+import { programCommand } from "./control/program.ts";
+import { type ServedState, Supervisor } from "./control/supervisor.ts";
+import { StopSignals } from "./control/stop_signals.ts";
+import { probeListeners } from "./net/probe.ts";
+import { createMemoryFile, fileLimit, loadNative, mapMemoryFile } from "./net/native.ts";
+import { COUNTER } from "./observe/counters.ts";
+import { Log } from "./observe/log.ts";
+import { SharedMemory, sharedMemoryBytes } from "./observe/shared_memory.ts";
+import { LineWriter } from "./proxy/lines.ts";
+import { formatEndpoint } from "./state/listen_address.ts";
+import type { Limits } from "./state/limits.ts";
+import type { Configuration } from "./state/model.ts";
+import { configurationOfSeed, seedDiffers } from "./store/seed.ts";
+import { Store } from "./store/store.ts";
+
+/** How a server is run. */
+export interface ServeOptions {
+  /** Take orders on standard input to make workers fail. */
+  readonly testingOnlyFaults: boolean;
+}
+
+/** Log lines that may wait for a reader. */
+const LOG_BYTES_MAX = 8 * 1024 * 1024;
+/** Between two looks whether a file has changed. */
+const FILE_CHECK_MS = 60_000;
+/** Descriptors of a worker that aren't connections'. */
+const DESCRIPTORS_RESERVED = 256;
+/** Descriptors that one connection may cost. */
+const DESCRIPTORS_PER_CONNECTION = 3;
+
+/**
+ * Runs the server until a signal ends it.
+ *
+ * @returns the exit code: 0 after a drain, 1 after a second signal
+ * @throws ProxyError when it can't start; nothing was touched then
+ */
+export async function serve(config: BootConfig, options: ServeOptions): Promise<number> {
+  using signals = new StopSignals();
+  const output = new LineWriter(Deno.stdout, LOG_BYTES_MAX);
+  try {
+    loadNative();
+    using store = Store.open(config.settings.databasePath);
+    const server = new Server(config, options, store, output);
+    await server.start();
+    if (options.testingOnlyFaults) void listenForFaults(server.supervisor);
+    await signals.first;
+    return await server.stop(signals);
+  } finally {
+    await output.flush();
+  }
+}
+
+class Server {
+  readonly supervisor: Supervisor;
+  readonly #config: BootConfig;
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #memory: SharedMemory;
+  readonly #geoip: GeoipFile;
+  readonly #limits: Limits;
+  #reloading: Promise<void> | undefined;
+  #fileCheck: ReturnType<typeof setInterval> | undefined;
+
+  constructor(config: BootConfig, options: ServeOptions, store: Store, output: LineWriter) {
+    const { settings } = config;
+    this.#config = config;
+    this.#store = store;
+    this.#limits = effectiveLimits(settings.limits);
+    const { workers, maxConnections } = this.#limits;
+    const sizeBytes = sharedMemoryBytes(workers);
+    const fd = createMemoryFile("mc-proxy", sizeBytes);
+    const memory = new SharedMemory(mapMemoryFile(fd, sizeBytes), workers);
+    this.#memory = memory;
+    this.#geoip = new GeoipFile(settings.geoipDb);
+    const log = new Log({
+      level: settings.logLevel,
+      format: settings.logFormat,
+      write: (line) => output.write(line),
+      onDropped: () => memory.main.count(COUNTER.eventsDropped),
+    });
+    this.#log = log;
+    this.supervisor = new Supervisor({
+      workers,
+      connectionsMaxPerWorker: connectionsOfDescriptors(),
+      memory,
+      sharedMemory: { fd, sizeBytes },
+      geoip: this.#geoip.memoryFile,
+      log,
+      command: programCommand(["worker", ...options.testingOnlyFaults ? ["--testing-only-faults"] : []]),
+      onEvents: (events) => {
+        for (const event of events) log.connection(event);
+      },
+    });
+    log.info("starting", { workers, max_connections: maxConnections });
+  }
+
+  /** Serves, or throws and leaves nothing behind. */
+  async start(): Promise<void> {
+    for (const detail of this.#config.warnings) this.#log.warning("config_warning", { detail });
+    const configuration = this.#configuration();
+    const geoip = await this.#geoip.load();
+    probeListeners(configuration.listeners.map((listener) => listener.address));
+    const state: ServedState = {
+      configuration,
+      revision: this.#store.isNew ? 1 : this.#store.revision,
+      generation: 0,
+      options: {
+        limits: this.#limits,
+        blockUnknownCountry: this.#config.settings.blockUnknownCountry,
+        ...(geoip !== undefined && { geoip }),
+      },
+    };
+    await this.supervisor.start(state, () => {
+      if (this.#store.isNew) this.#store.seed(configuration, Date.now());
+    });
+    this.#fileCheck = setInterval(() => void this.#reloadIfChanged(), FILE_CHECK_MS);
+    Deno.addSignalListener("SIGHUP", this.#onHangup);
+    this.#log.info("ready", {
+      revision: state.revision,
+      pid: Deno.pid,
+      listeners: configuration.listeners.map(({ id, address }) => ({ id, addr: formatEndpoint(address) })),
+    });
+  }
+
+  #configuration(): Configuration {
+    const { seed } = this.#config;
+    if (this.#store.isNew) return configurationOfSeed(seed);
+    const configuration = this.#store.readConfiguration();
+    if (seedDiffers(seed, configuration)) {
+      const detail = "the file's listeners and firewall rules differ from the database, which rules";
+      this.#log.info("seed_ignored", { detail, database: this.#store.path });
+    }
+    return configuration;
+  }
+
+  readonly #onHangup = (): void => void this.#reload();
+
+  async #reloadIfChanged(): Promise<void> {
+    if (await this.#geoip.hasChanged()) await this.#reload();
+  }
+
+  /** Reads the files again; a second wish while one is at work is the same one. */
+  async #reload(): Promise<void> {
+    this.#reloading ??= this.#reloadFiles();
+    await this.#reloading;
+    this.#reloading = undefined;
+  }
+
+  /** What can't be read stays as it was. */
+  async #reloadFiles(): Promise<void> {
+    const served = this.supervisor.served;
+    if (served === undefined || !this.#geoip.isConfigured) return;
+    try {
+      const geoip = await this.#geoip.load();
+      const options = { ...served.options, ...(geoip !== undefined && { geoip }) };
+      const generation = served.generation + 1;
+      await this.supervisor.change({ ...served, generation, options }, () => {});
+      this.#log.info("reloaded", { what: "geoip", generation });
+    } catch (error) {
+      this.#log.error("reload_failed", { what: "geoip", detail: messageOf(error) });
+    }
+  }
+
+  /** Drains and ends; a second signal ends at once. @returns the exit code */
+  async stop(signals: StopSignals): Promise<number> {
+    const { drainDelayMs, shutdownTimeoutMs } = this.#limits;
+    clearInterval(this.#fileCheck);
+    Deno.removeSignalListener("SIGHUP", this.#onHangup);
+    this.#log.info("draining", { drain_delay_ms: drainDelayMs, shutdown_timeout_ms: shutdownTimeoutMs });
+    const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), signals.second]);
+    if (cut === undefined) {
+      await this.supervisor.kill();
+      this.#log.warning("stopped", { detail: "a second signal ended the drain" });
+      return 1;
+    }
+    this.#log.info("stopped", { cut, events_dropped: this.#memory.counted(COUNTER.eventsDropped) });
+    return 0;
+  }
+
+  async #drain(drainDelayMs: number, shutdownTimeoutMs: number): Promise<number> {
+    if (drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
+    return await this.supervisor.drain(shutdownTimeoutMs);
+  }
+}
+
+/** Fills in what is computed at start. */
+function effectiveLimits(limits: Limits): Limits {
+  const workers = limits.workers || navigator.hardwareConcurrency;
+  const maxConnections = limits.maxConnections || workers * connectionsOfDescriptors();
+  return { ...limits, workers, maxConnections, rateBurst: limits.rateBurst || limits.rateLimit * 2 };
+}
+
+/** Connections that one worker's file limit allows it. */
+function connectionsOfDescriptors(): number {
+  return Math.max(1, Math.floor((fileLimit() - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
