@@ -19,6 +19,8 @@ import { startDemoProxy } from "./demo_proxy.ts";
 import { type DemoPorts, EXACT_NAME, prepareSrvFolder, type SrvFolder } from "./srv_folder.ts";
 
 const PORT = 8_443;
+/** How much later than its child this process may be told of a signal, in ms. */
+const SIGNAL_DELAY_MS = 200;
 
 async function main(args: string[]): Promise<number> {
   const demo = parseDemo(args);
@@ -57,11 +59,14 @@ function stopSignal(): Promise<"stopped"> {
 
 async function endOf(ended: Promise<number>, stopped: Promise<"stopped">): Promise<number> {
   const code = await ended;
-  const wasStopped = await Promise.race([stopped, Promise.resolve("alone")]) === "stopped";
-  // The proxy may have had a terminal's Ctrl-C before this process has heard of it.
-  if (wasStopped || code === 0) return 0;
+  // A terminal's Ctrl-C reaches the proxy, too, and may have ended it before this process has heard of it.
+  if (code === 0 || await Promise.race([stopped, later(SIGNAL_DELAY_MS)]) === "stopped") return 0;
   printError(`the proxy ended by itself with exit code ${code}`);
   return 1;
+}
+
+function later(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
 function demoBackend(name: string, pair: SrvFolder["exact"], port: number): Backend {

@@ -1,5 +1,6 @@
 /**
- * HAProxy in TCP mode, routes by `req.ssl_sni`, one log line per connection to standard output.
+ * HAProxy in TCP mode, routes by `req.ssl_sni`, one log line per connection to standard output. Without
+ * `option splice-auto`, which costs it CPU on loopback (2.6: 0.93 s/GiB with, 0.76 without).
  *
  * @module
  */
@@ -25,7 +26,7 @@ export function haproxyConfig({ port, routes, workers }: Omit<PeerOptions, "fold
   const entries = Object.entries(routes);
   return `global
     nbthread ${workers}
-    maxconn 8000
+    maxconn 4000
     log stdout format raw local0 info
 
 defaults
@@ -38,7 +39,7 @@ defaults
 
 frontend tls
     bind 127.0.0.1:${port} backlog 4096
-    maxconn 8000
+    maxconn 4000
     tcp-request inspect-delay 5s
     tcp-request content accept if { req.ssl_hello_type 1 }
     tcp-request content reject
