@@ -9,31 +9,19 @@ import { ProxyError } from "../errors.ts";
 import type { ConnectionEvent } from "../observe/events.ts";
 import type { Log } from "../observe/log.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
-import type { FromWorker, MemoryFile, StateOptions, ToWorker } from "../proxy/messages.ts";
+import type { FromWorker, MemoryFile, StartMessage, ToWorker } from "../proxy/messages.ts";
 import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
-import type { Configuration } from "../state/model.ts";
 import { BUILD, type ProgramCommand } from "./program.ts";
-import { RestartDelay } from "./restart_delay.ts";
+import { preparationOf, type ServedState } from "./served_state.ts";
 import { Slots } from "./slots.ts";
-import { WorkerProcess } from "./worker_process.ts";
+import type { WorkerProcess } from "./worker_process.ts";
+import { WorkerSeat } from "./worker_seat.ts";
 
 /** Between two looks at the heartbeats. */
 const LOOK_MS = 1_000;
-/** Looks without a beat after which a worker counts as hung. */
-const LOOKS_WITHOUT_BEAT = 5;
-/** From the start of a process to its first state, and from a preparation to its answer. */
-const ANSWER_MS = 30_000;
 /** Between two tries to take a dead worker's column off. */
 const SETTLE_RETRY_MS = 10;
-
-/** A state as all workers are to serve it. */
-export interface ServedState {
-  readonly configuration: Configuration;
-  readonly revision: number;
-  readonly generation: number;
-  readonly options: StateOptions;
-}
 
 /** What a supervisor works with. */
 export interface SupervisorOptions {
@@ -46,28 +34,17 @@ export interface SupervisorOptions {
   readonly log: Log;
   /** Starts a worker process. */
   readonly command: ProgramCommand;
+  /** Takes events; a batch is credited when this returns. */
   readonly onEvents: (events: readonly ConnectionEvent[]) => void;
-}
-
-/** One worker's place: its process now, and what is known about it. */
-interface Seat {
-  readonly column: number;
-  readonly delay: RestartDelay;
-  worker: WorkerProcess | undefined;
-  heartbeat: number;
-  looksWithoutBeat: number;
-  /** Waits for the answer to what was sent last. */
-  waiter: PromiseWithResolvers<FromWorker> | undefined;
 }
 
 /** The workers. */
 export class Supervisor {
-  /** Slots of listeners and routes in the shared memory. */
-  readonly slots = new Slots();
   /** How often a worker was replaced. */
   restarts = 0;
   readonly #options: SupervisorOptions;
-  readonly #seats: readonly Seat[];
+  readonly #slots = new Slots();
+  readonly #seats: readonly WorkerSeat[];
   #served: ServedState | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
@@ -78,24 +55,12 @@ export class Supervisor {
   /** Nothing is started yet. */
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#seats = Array.from({ length: options.workers }, (_, column) => ({
-      column,
-      delay: new RestartDelay(),
-      worker: undefined,
-      heartbeat: 0,
-      looksWithoutBeat: 0,
-      waiter: undefined,
-    }));
+    this.#seats = Array.from({ length: options.workers }, (_, column) => new WorkerSeat(column));
   }
 
   /** What all workers serve. */
   get served(): ServedState | undefined {
     return this.#served;
-  }
-
-  /** Process ids of the workers that run. */
-  get pids(): number[] {
-    return this.#running().map((worker) => worker.pid);
   }
 
   /**
@@ -105,13 +70,13 @@ export class Supervisor {
    * @throws ProxyError unavailable when a worker can't serve the state; then none runs
    */
   async start(state: ServedState, commit: () => void): Promise<void> {
-    this.slots.assign(state.configuration);
+    this.#slots.assign(state.configuration);
     this.#served = state;
     this.#watch = setInterval(() => this.#look(), LOOK_MS);
     try {
       await Promise.all(this.#seats.map((seat) => this.#bringUp(seat, state)));
       commit();
-      await Promise.all(this.#seats.map((seat) => this.#activate(seat, state)));
+      await Promise.all(this.#seats.map((seat) => seat.activate(state)));
     } catch (error) {
       await this.kill();
       throw error;
@@ -119,7 +84,7 @@ export class Supervisor {
   }
 
   /**
-   * Brings all workers to the next state, or none.
+   * Brings all workers to the next state, or none. One change at a time: the caller sees to it.
    *
    * @param commit made durable between the moment when every worker has prepared and the first activation; what it
    * throws aborts the change
@@ -130,11 +95,12 @@ export class Supervisor {
     if (before === undefined || this.#isStopping) {
       throw new ProxyError("unavailable", "the proxy is stopping");
     }
-    this.slots.assign(next.configuration);
+    this.#slots.assign(next.configuration);
     const changes = diffConfiguration(before.configuration, next.configuration);
+    const preparation = preparationOf(next, changes, this.#slots);
     const seats = this.#seats.filter((seat) => seat.worker?.isServing === true);
     try {
-      await Promise.all(seats.map((seat) => this.#prepare(seat, next, changes)));
+      await Promise.all(seats.map((seat) => seat.prepare(preparation)));
       commit();
     } catch (error) {
       for (const seat of seats) seat.worker?.send({ type: "abort" });
@@ -142,17 +108,15 @@ export class Supervisor {
     }
     this.#served = next;
     // A worker that dies from here on is replaced by one that starts with the next state.
-    await Promise.allSettled(seats.map((seat) => this.#activate(seat, next)));
+    await Promise.allSettled(seats.map((seat) => seat.activate(next)));
   }
 
-  /** Sends a message to one worker; false when there is none at that place. */
-  send(column: number, message: ToWorker): boolean {
-    const worker = this.#seats[column]?.worker;
-    worker?.send(message);
-    return worker !== undefined;
+  /** Sends a message to one worker, if there is one at that place. */
+  send(column: number, message: ToWorker): void {
+    this.#seats[column]?.worker?.send(message);
   }
 
-  /** Drains all workers. @returns how many connections were cut when all have gone */
+  /** Drains all workers. @returns how many connections were cut, when all have gone */
   async drain(shutdownTimeoutMs: number): Promise<number> {
     this.#isStopping = true;
     for (const worker of this.#running()) {
@@ -188,75 +152,30 @@ export class Supervisor {
   }
 
   /** Starts a worker at a seat and lets it prepare a state. */
-  async #bringUp(seat: Seat, state: ServedState): Promise<void> {
-    const { memory, sharedMemory, geoip, command, connectionsMaxPerWorker } = this.#options;
-    seat.heartbeat = memory.columns[seat.column]!.heartbeat;
-    seat.looksWithoutBeat = 0;
-    const worker = new WorkerProcess(command, seat.column, {
-      message: (_, message) => this.#heard(seat, message),
-      stderr: (_, line) =>
-        this.#options.log.error("worker_stderr", { worker: seat.column, pid: worker.pid, line }),
-      ended: (_, status) => this.#ended(seat, status),
+  async #bringUp(seat: WorkerSeat, state: ServedState): Promise<void> {
+    await seat.start(this.#options.command, this.#startMessage(seat.column), {
+      message: (message) => this.#heard(seat, message),
+      stderr: (line, { pid }) => this.#options.log.error("worker_stderr", { worker: seat.column, pid, line }),
+      ended: (status, worker) => this.#ended(seat, worker, status),
     });
-    seat.worker = worker;
-    const ready = this.#answer(seat);
-    worker.send({
+    const changes = diffConfiguration(EMPTY_CONFIGURATION, state.configuration);
+    await seat.prepare(preparationOf(state, changes, this.#slots));
+  }
+
+  #startMessage(column: number): StartMessage {
+    const { sharedMemory, geoip, connectionsMaxPerWorker } = this.#options;
+    return {
       type: "start",
       build: BUILD,
-      column: seat.column,
+      column,
       idPrefix: `${Date.now().toString(36)}-${(this.#starts++).toString(36)}-`,
       connectionsMax: connectionsMaxPerWorker,
       sharedMemory,
       geoip,
-    });
-    const answer = await ready;
-    if (answer.type !== "ready" || answer.build !== BUILD) {
-      throw new ProxyError("unavailable", `worker ${seat.column} is of another build`);
-    }
-    await this.#prepare(seat, state, diffConfiguration(EMPTY_CONFIGURATION, state.configuration));
+    };
   }
 
-  async #prepare(
-    seat: Seat,
-    state: ServedState,
-    changes: ReturnType<typeof diffConfiguration>,
-  ): Promise<void> {
-    const { revision, generation, options } = state;
-    const answered = this.#answer(seat);
-    seat.worker?.prepare({
-      revision,
-      generation,
-      changes,
-      listenerSlots: this.slots.listeners(),
-      routeSlots: this.slots.routes(),
-      options,
-    });
-    const answer = await answered;
-    if (answer.type === "refused") {
-      throw new ProxyError("unavailable", `worker ${seat.column}: ${answer.reason}`);
-    }
-  }
-
-  async #activate(seat: Seat, { revision, generation }: ServedState): Promise<void> {
-    const answered = this.#answer(seat);
-    seat.worker?.send({ type: "activate", revision, generation });
-    await answered;
-    if (seat.worker !== undefined) seat.worker.isServing = true;
-  }
-
-  /** The next answer of the worker at a seat; one that doesn't come is a hung worker. */
-  async #answer(seat: Seat): Promise<FromWorker> {
-    const waiter = Promise.withResolvers<FromWorker>();
-    seat.waiter = waiter;
-    const timer = setTimeout(() => seat.worker?.kill(), ANSWER_MS);
-    try {
-      return await waiter.promise;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #heard(seat: Seat, message: FromWorker): void {
+  #heard(seat: WorkerSeat, message: FromWorker): void {
     switch (message.type) {
       case "events":
         this.#options.onEvents(message.events);
@@ -269,70 +188,58 @@ export class Supervisor {
         this.#cut += message.cut;
         return;
       default:
-        seat.waiter?.resolve(message);
+        seat.answered(message);
     }
   }
 
-  #ended(seat: Seat, status: Deno.CommandStatus): void {
-    const worker = seat.worker!;
-    seat.worker = undefined;
-    seat.waiter?.reject(
-      new ProxyError("unavailable", `worker ${seat.column} ended with code ${status.code}`),
-    );
-    seat.waiter = undefined;
-    if (!worker.isLeaving) {
-      const { code, signal } = status;
-      this.#options.log.error("worker_lost", { worker: seat.column, pid: worker.pid, code, signal });
-    }
+  #ended(seat: WorkerSeat, { pid, isLeaving }: WorkerProcess, { code, signal }: Deno.CommandStatus): void {
+    seat.vacate(code);
+    if (!isLeaving) this.#options.log.error("worker_lost", { worker: seat.column, pid, code, signal });
     this.#retire(seat);
     if (this.#isStopping && this.#running().length === 0) this.#onAllGone?.();
   }
 
   /** Takes the dead worker's column off, again until it works, then fills the seat anew. */
-  #retire(seat: Seat): void {
+  #retire(seat: WorkerSeat): void {
     const lost = this.#options.memory.retire(seat.column);
     if (lost === undefined) {
       setTimeout(() => this.#retire(seat), SETTLE_RETRY_MS);
       return;
     }
-    for (const listener of this.#served?.configuration.listeners ?? []) {
-      const connections = lost.get(this.slots.listener(listener.id) ?? -1);
+    for (const { id, address } of this.#served?.configuration.listeners ?? []) {
+      const connections = lost.get(this.#slots.listener(id) ?? -1);
       if (connections === undefined) continue;
-      const fields = { worker: seat.column, listener: formatEndpoint(listener.address), connections };
+      const fields = { worker: seat.column, listener: formatEndpoint(address), connections };
       this.#options.log.error("connections_lost", { ...fields, reason: "worker_lost" });
     }
     if (this.#isStopping) return;
     this.restarts++;
-    seat.delay.next(() => this.#replace(seat));
+    seat.delay.next(() => void this.#replace(seat));
   }
 
-  async #replace(seat: Seat): Promise<void> {
-    if (this.#isStopping) return;
+  async #replace(seat: WorkerSeat): Promise<void> {
+    const state = this.#served;
+    if (this.#isStopping || state === undefined) return;
     try {
-      const state = this.#served!;
       await this.#bringUp(seat, state);
-      await this.#activate(seat, state);
+      await seat.activate(state);
       // The others may have moved on meanwhile, and this one was not asked: it starts again.
-      if (this.#served !== state) seat.worker?.kill();
-      else this.#options.log.info("worker_replaced", { worker: seat.column, pid: seat.worker?.pid });
+      if (this.#served !== state) return seat.worker?.kill();
+      this.#options.log.info("worker_replaced", { worker: seat.column, pid: seat.worker?.pid });
     } catch (error) {
       // The worker that failed has ended or is ended here: its end brings the next try.
-      this.#options.log.error("worker_failed", { worker: seat.column, detail: String(error) });
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#options.log.error("worker_failed", { worker: seat.column, detail });
       seat.worker?.kill();
     }
   }
 
-  /** Looks at the heartbeats. Late looks count once each, so time in which main itself was held up doesn't count. */
   #look(): void {
     for (const seat of this.#seats) {
-      if (seat.worker === undefined) continue;
-      const { heartbeat } = this.#options.memory.columns[seat.column]!;
-      seat.looksWithoutBeat = heartbeat === seat.heartbeat ? seat.looksWithoutBeat + 1 : 0;
-      seat.heartbeat = heartbeat;
-      if (seat.looksWithoutBeat < LOOKS_WITHOUT_BEAT) continue;
-      this.#options.log.error("worker_hung", { worker: seat.column, pid: seat.worker.pid });
-      seat.looksWithoutBeat = 0;
-      seat.worker.kill();
+      const { worker, column } = seat;
+      if (worker === undefined || !seat.look(this.#options.memory.columns[column]!.heartbeat)) continue;
+      this.#options.log.error("worker_hung", { worker: column, pid: worker.pid });
+      worker.kill();
     }
   }
 }

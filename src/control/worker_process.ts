@@ -22,11 +22,11 @@ const STDERR_LINE_BYTES_MAX = 65_536;
 /** What a worker's owner is told. */
 export interface WorkerHandler {
   /** A valid message. */
-  message(worker: WorkerProcess, message: FromWorker): void;
+  message(message: FromWorker, worker: WorkerProcess): void;
   /** A line on its stderr: console output, the runtime's last words. */
-  stderr(worker: WorkerProcess, line: string): void;
+  stderr(line: string, worker: WorkerProcess): void;
   /** The process has ended and everything it said was handed on; the last call. */
-  ended(worker: WorkerProcess, status: Deno.CommandStatus): void;
+  ended(status: Deno.CommandStatus, worker: WorkerProcess): void;
 }
 
 /** A running worker. */
@@ -34,7 +34,6 @@ export class WorkerProcess {
   /** Its column of the shared memory. */
   readonly column: number;
   readonly pid: number;
-  readonly startedMs = performance.now();
   /** Set with the first state that it serves. */
   isServing = false;
   /** Set when it was asked to go: its end is no failure. */
@@ -91,7 +90,7 @@ export class WorkerProcess {
     await Promise.all([this.#listen(handler), this.#readStderr(handler)]);
     const status = await this.#child.status;
     await this.#writer.abort().catch(() => {});
-    handler.ended(this, status);
+    handler.ended(status, this);
   }
 
   async #listen(handler: WorkerHandler): Promise<void> {
@@ -99,10 +98,10 @@ export class WorkerProcess {
       for await (const line of readLines(this.#child.stdout, LINE_BYTES_MAX)) {
         const message = parseFromWorker(line);
         if (message === undefined) throw new RangeError("not a message");
-        handler.message(this, message);
+        handler.message(message, this);
       }
     } catch (error) {
-      handler.stderr(this, `said what is no message: ${String(error)}`);
+      handler.stderr(`said what is no message: ${String(error)}`, this);
       this.kill();
     }
   }
@@ -110,10 +109,10 @@ export class WorkerProcess {
   async #readStderr(handler: WorkerHandler): Promise<void> {
     try {
       for await (const line of readLines(this.#child.stderr, STDERR_LINE_BYTES_MAX)) {
-        handler.stderr(this, line);
+        handler.stderr(line, this);
       }
     } catch (error) {
-      handler.stderr(this, `stderr ended: ${String(error)}`);
+      handler.stderr(`stderr ended: ${String(error)}`, this);
       await this.#child.stderr.cancel().catch(() => {});
     }
   }

@@ -1,0 +1,92 @@
+/**
+ * One worker's place: the process that fills it now, and the conversation with it.
+ *
+ * @module
+ */
+
+import { ProxyError } from "../errors.ts";
+import type { FromWorker, Preparation, StartMessage } from "../proxy/messages.ts";
+import type { ProgramCommand } from "./program.ts";
+import { RestartDelay } from "./restart_delay.ts";
+import { type WorkerHandler, WorkerProcess } from "./worker_process.ts";
+
+/** Looks without a beat after which a worker counts as hung. */
+const LOOKS_WITHOUT_BEAT = 5;
+/** From a question to its answer: a worker that takes longer is hung. */
+const ANSWER_MS = 30_000;
+
+/** A place for a worker. Its processes come and go; the column of the shared memory stays. */
+export class WorkerSeat {
+  readonly column: number;
+  /** How long the place stays empty after a death. */
+  readonly delay = new RestartDelay();
+  worker: WorkerProcess | undefined;
+  #heartbeat = 0;
+  #looksWithoutBeat = 0;
+  #waiter: PromiseWithResolvers<FromWorker> | undefined;
+
+  /** @param column of the shared memory */
+  constructor(column: number) {
+    this.column = column;
+  }
+
+  /** Starts a process. @throws ProxyError unavailable when it ends before it is ready, or is of another build */
+  async start(command: ProgramCommand, message: StartMessage, handler: WorkerHandler): Promise<void> {
+    this.#looksWithoutBeat = 0;
+    this.worker = new WorkerProcess(command, this.column, handler);
+    const answer = await this.#ask(() => this.worker?.send(message));
+    if (answer.type === "ready" && answer.build === message.build) return;
+    throw new ProxyError("unavailable", `worker ${this.column} is of another build`);
+  }
+
+  /** Lets the worker prepare a state. @throws ProxyError unavailable when it can't */
+  async prepare(preparation: Preparation): Promise<void> {
+    const answer = await this.#ask(() => this.worker?.prepare(preparation));
+    if (answer.type === "prepared") return;
+    const reason = answer.type === "refused" ? answer.reason : "a wrong answer";
+    throw new ProxyError("unavailable", `worker ${this.column}: ${reason}`);
+  }
+
+  /** Lets the worker serve what it has prepared. */
+  async activate({ revision, generation }: { revision: number; generation: number }): Promise<void> {
+    await this.#ask(() => this.worker?.send({ type: "activate", revision, generation }));
+    if (this.worker !== undefined) this.worker.isServing = true;
+  }
+
+  /** Asks, and waits for the next answer; a worker that gives none is killed, which ends the wait. */
+  async #ask(question: () => void): Promise<FromWorker> {
+    if (this.worker === undefined) throw new ProxyError("unavailable", `worker ${this.column} has ended`);
+    const waiter = Promise.withResolvers<FromWorker>();
+    this.#waiter = waiter;
+    const timer = setTimeout(() => this.worker?.kill(), ANSWER_MS);
+    try {
+      question();
+      return await waiter.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Hands an answer to whoever asked. */
+  answered(message: FromWorker): void {
+    this.#waiter?.resolve(message);
+  }
+
+  /** Notes that the process has ended. */
+  vacate(code: number): void {
+    this.worker = undefined;
+    this.#waiter?.reject(new ProxyError("unavailable", `worker ${this.column} ended with code ${code}`));
+    this.#waiter = undefined;
+  }
+
+  /**
+   * Looks at the worker's heartbeat. Looks count, not time, so that time in which main itself was held up doesn't.
+   *
+   * @returns whether the worker hangs
+   */
+  look(heartbeat: number): boolean {
+    this.#looksWithoutBeat = heartbeat === this.#heartbeat ? this.#looksWithoutBeat + 1 : 0;
+    this.#heartbeat = heartbeat;
+    return this.#looksWithoutBeat >= LOOKS_WITHOUT_BEAT;
+  }
+}
