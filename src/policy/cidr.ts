@@ -35,9 +35,9 @@ export interface Cidr {
  */
 export function parseCidr(text: string): Cidr | undefined {
   const parts = splitPrefix(text);
-  if (parts === undefined) return undefined;
-  const network = networkOf(parts.address, parts.prefixLength);
-  return network.address.text === parts.address.text ? network : undefined;
+  return parts === undefined || hasHostBits(parts.address, parts.prefixLength)
+    ? undefined
+    : rangeOf(parts.address, parts.prefixLength);
 }
 
 /** Like {@linkcode parseCidr}, but clears host bits instead of refusing them: `10.1.2.3/8` gives `10.0.0.0/8`. */
@@ -51,7 +51,7 @@ export function parseAddressOrCidr(text: string): Cidr | undefined {
   if (text.includes("/")) return parseCidr(text);
   if (text.includes("%")) return undefined;
   const address = parseIpAddress(text);
-  return address === undefined ? undefined : networkOf(address, addressBits(address.family));
+  return address === undefined ? undefined : rangeOf(address, addressBits(address.family));
 }
 
 function splitPrefix(text: string): { address: IpAddress; prefixLength: number } | undefined {
@@ -59,12 +59,36 @@ function splitPrefix(text: string): { address: IpAddress; prefixLength: number }
   if (slashAt < 0 || text.includes("%")) return undefined;
   const addressText = text.slice(0, slashAt);
   const address = parseIpAddress(addressText);
-  const lengthText = text.slice(slashAt + 1);
-  if (address === undefined || !/^(0|[1-9][0-9]{0,2})$/.test(lengthText)) return undefined;
+  const length = parsePrefixLength(text, slashAt + 1);
+  if (address === undefined || length === undefined) return undefined;
   const isMapped = address.family === 4 && addressText.includes(":");
-  const prefixLength = Number(lengthText) - (isMapped ? 96 : 0);
+  const prefixLength = length - (isMapped ? 96 : 0);
   if (prefixLength < 0 || prefixLength > addressBits(address.family)) return undefined;
   return { address, prefixLength };
+}
+
+/** One to three digits up to the end, without leading zeros. */
+function parsePrefixLength(text: string, start: number): number | undefined {
+  const digits = text.length - start;
+  if (digits < 1 || digits > 3 || (digits > 1 && text[start] === "0")) return undefined;
+  let length = 0;
+  for (let index = start; index < text.length; index++) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    length = length * 10 + digit;
+  }
+  return length;
+}
+
+function hasHostBits(address: IpAddress, prefixLength: number): boolean {
+  return maskWord(address.word0, prefixLength) !== address.word0 ||
+    maskWord(address.word1, prefixLength - 32) !== address.word1 ||
+    maskWord(address.word2, prefixLength - 64) !== address.word2 ||
+    maskWord(address.word3, prefixLength - 96) !== address.word3;
+}
+
+function rangeOf(network: IpAddress, prefixLength: number): Cidr {
+  return { address: network, prefixLength, text: `${network.text}/${prefixLength}` };
 }
 
 /** The range of the given length that an address lies in. `prefixLength` must be legal for its family. */
@@ -75,7 +99,7 @@ export function networkOf(address: IpAddress, prefixLength: number): Cidr {
     maskWord(address.word2, prefixLength - 64),
     maskWord(address.word3, prefixLength - 96),
   );
-  return { address: network, prefixLength, text: `${network.text}/${prefixLength}` };
+  return rangeOf(network, prefixLength);
 }
 
 /** Whether an address lies in a range; never across families. */

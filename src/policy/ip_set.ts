@@ -18,7 +18,10 @@ export interface IdentifiedValue {
   readonly id: number;
 }
 
-/** A node covers the range `word0…word3`/`bits`. Inner nodes without values only branch. */
+/**
+ * A node covers the range `word0…word3`/`bits`. Inner nodes without values only branch. Words are signed here:
+ * the engine holds a signed 32-bit integer in the object itself, an unsigned one often in an object of its own.
+ */
 interface Node<Value> {
   readonly bits: number;
   readonly word0: number;
@@ -203,10 +206,10 @@ function leaf<Value>(range: Cidr, values: readonly Value[], owner: symbol): Node
 function branch<Value>(words: Words, bits: number, owner: symbol): Node<Value> {
   return {
     bits,
-    word0: maskWord(words.word0, bits),
-    word1: maskWord(words.word1, bits - 32),
-    word2: maskWord(words.word2, bits - 64),
-    word3: maskWord(words.word3, bits - 96),
+    word0: maskWord(words.word0, bits) | 0,
+    word1: maskWord(words.word1, bits - 32) | 0,
+    word2: maskWord(words.word2, bits - 64) | 0,
+    word3: maskWord(words.word3, bits - 96) | 0,
     values: NOTHING,
     zero: undefined,
     one: undefined,
@@ -241,8 +244,13 @@ function commonBits<Value>(node: Node<Value>, range: Cidr): number {
 
 function covers<Value>(node: Node<Value>, words: Words): boolean {
   const bits = node.bits;
-  return maskWord(words.word0, bits) === node.word0 &&
-    (bits <= 32 || (maskWord(words.word1, bits - 32) === node.word1 &&
-      (bits <= 64 || (maskWord(words.word2, bits - 64) === node.word2 &&
-        (bits <= 96 || maskWord(words.word3, bits - 96) === node.word3)))));
+  return sharesBits(words.word0, node.word0, bits) &&
+    (bits <= 32 || (sharesBits(words.word1, node.word1, bits - 32) &&
+      (bits <= 64 || (sharesBits(words.word2, node.word2, bits - 64) &&
+        (bits <= 96 || sharesBits(words.word3, node.word3, bits - 96))))));
+}
+
+/** Whether two words share their first `bits` bits, signed or not. */
+function sharesBits(left: number, right: number, bits: number): boolean {
+  return bits === 0 || Math.clz32(left ^ right) >= Math.min(bits, 32);
 }
