@@ -15,8 +15,10 @@ export interface Http2Options extends Partial<SectionLimits> {
   /** Server: streams that the client may have open. Client: requests that we have open at most. Default 100. */
   readonly maxConcurrentStreams?: number;
   /**
-   * Bounds what is held for this connection. Sending: bytes that wait for the peer's windows; over it the
-   * connection ends as a flood. Receiving: the sum of the windows that we grant. Default 1,048,576.
+   * Bounds what is held for this connection. Receiving: the sum of the windows that we grant. Sending, server
+   * role: bytes that wait for the client's windows; over it the connection ends as a flood. (In the client role
+   * they come out of the windows of those who send, and are bounded there.) Either sum may reach 16 KiB for each
+   * of `maxConcurrentStreams`, since a window must take a whole frame, plus half of this. Default 1,048,576.
    */
   readonly maxBufferedBytesPerConnection?: number;
   /** Stream resets a second, by the peer and (counted apart) that the peer makes us send. Default 33. */

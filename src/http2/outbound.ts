@@ -60,7 +60,7 @@ export function sendData(session: Session, stream: Stream, bytes: Uint8Array, en
     stream.keep(bytes, sent);
     session.pendingBytes += rest;
     session.blocked.add(stream);
-    if (session.pendingBytes > session.options.maxBufferedBytesPerConnection) {
+    if (session.isServer && session.pendingBytes > session.budget.totalBytes) {
       return session.failFlood(FloodKind.BUFFERED_BYTES, "too many bytes that wait for the peer's windows");
     }
   }

@@ -6,26 +6,29 @@
  * @module
  */
 
-import { INITIAL_WINDOW_BYTES } from "./frames.ts";
+import { INITIAL_WINDOW_BYTES, MAX_FRAME_BYTES } from "./frames.ts";
 
 const FIRST_WINDOW_BYTES = 65_536;
 const WINDOW_MAX_BYTES = 524_288;
-const BASE_MIN_BYTES = 1_024;
 
 /** Hands out stream windows. */
 export class ReceiveBudget {
-  /** SETTINGS_INITIAL_WINDOW_SIZE: half the budget in equal shares. */
+  /** SETTINGS_INITIAL_WINDOW_SIZE: half the budget in equal shares, but one whole frame at least. */
   readonly baseBytes: number;
+  /** The most that all windows together come to. */
+  readonly totalBytes: number;
   /** The other half, which streams that need more may take from. */
   #freeBytes: number;
   /** Bytes that the owner still holds of streams that are over. */
   #heldBytes = 0;
 
   /** `budgetBytes` for at most `streams` streams at a time. */
-  constructor(readonly budgetBytes: number, streams: number) {
-    const share = Math.floor(budgetBytes / 2 / Math.max(1, streams));
-    this.baseBytes = Math.min(INITIAL_WINDOW_BYTES, Math.max(BASE_MIN_BYTES, share));
-    this.#freeBytes = budgetBytes >> 1;
+  constructor(budgetBytes: number, streams: number) {
+    const half = Math.floor(budgetBytes / 2);
+    const share = Math.floor(half / Math.max(1, streams));
+    this.baseBytes = Math.min(INITIAL_WINDOW_BYTES, Math.max(MAX_FRAME_BYTES, share));
+    this.#freeBytes = half;
+    this.totalBytes = this.baseBytes * streams + half;
   }
 
   /** Bytes that can still be handed out. */

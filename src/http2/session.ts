@@ -198,9 +198,8 @@ export class Session {
 
   /** Gives connection window back as soon as bytes have come; the streams' windows bound what is held. */
   creditConnection(): void {
-    const target = this.acknowledged
-      ? Math.max(INITIAL_WINDOW_BYTES, Math.min(MAX_31_BITS, this.options.maxBufferedBytesPerConnection))
-      : 0;
+    const { totalBytes } = this.budget;
+    const target = this.acknowledged ? Math.max(INITIAL_WINDOW_BYTES, Math.min(MAX_31_BITS, totalBytes)) : 0;
     const missing = target - this.receiveWindow;
     if (missing < target >> 2 || missing <= 0) return;
     this.receiveWindow += missing;
