@@ -43,7 +43,7 @@ Deno.test("admit() asks firewall, rate and limits in turn, and nothing after a d
     ["no token left", [], { token: false }, "rate_limited", ["token"]],
     ["no slot left", [], { over: true }, "over_limit", ["token", "limit"]],
     ["an allowed IP costs no token", [rule(1, "allow", "192.0.2.1")], { token: false }, "admit 1", ["limit"]],
-    ["an allowed range costs no token", [rule(1, "allow", "192.0.2.0/24"), block], {}, "admit 1", ["limit"]],
+    ["an allowed range costs no token", [rule(2, "allow", "192.0.2.0/24"), block], {}, "admit 2", ["limit"]],
     [
       "an allowed IP has no slot of its own",
       [rule(1, "allow", "192.0.2.1")],
