@@ -144,6 +144,17 @@ export function serve(pieces: readonly Uint8Array[], options?: Http1Options): re
   return server.calls;
 }
 
+/** A server that has received `input`, and its recorder. */
+export function openServer(
+  input: string,
+  options?: Http1Options,
+): { server: Http1ServerConnection; recorder: Recorder; calls: readonly string[]; output: () => string } {
+  const recorder = new Recorder();
+  const server = new Http1ServerConnection(recorder, options);
+  server.receive(bytesOf(input), 0);
+  return { server, recorder, calls: recorder.calls, output: () => textOf(server.takeOutput()) };
+}
+
 /** A client that has sent a request, and its recorder. */
 export function asked(
   head: Partial<RequestHead> = {},
