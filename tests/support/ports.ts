@@ -23,6 +23,14 @@ export function freePort(): number {
   return freePorts(1)[0]!;
 }
 
+/** The first of `count` ports in a row that are all free. */
+export function freePortsInARow(count: number): number {
+  for (;;) {
+    const first = freePort();
+    if (Array.from({ length: count - 1 }, (_, index) => first + 1 + index).every(isFree)) return first;
+  }
+}
+
 function isFree(port: number): boolean {
   try {
     Deno.listen({ hostname: "0.0.0.0", port }).close();

@@ -91,9 +91,20 @@ export class Program implements AsyncDisposable {
     this.#ended = this.#end();
   }
 
-  /** Waits for the line that says that every listener is served. */
-  async ready(timeoutMs = 20_000): Promise<LogEvent> {
-    return await this.event((event) => event["event"] === READY, timeoutMs);
+  /** Waits for the line that says that every listener is served, JSON or text. */
+  async ready(timeoutMs = 20_000): Promise<void> {
+    await this.#until(
+      () =>
+        this.events.some((event) => event["event"] === READY) || /^\S+ INFO ready /m.test(this.output.stdout),
+      "line that says ready",
+      timeoutMs,
+    );
+    this.workers();
+  }
+
+  /** Waits until standard output as a whole matches; for text that isn't JSON. Rejects like {@linkcode event}. */
+  async printed(pattern: RegExp, timeoutMs = EVENT_TIMEOUT_MS): Promise<RegExpExecArray> {
+    return await this.#until(() => pattern.exec(this.output.stdout), `output like ${pattern}`, timeoutMs);
   }
 
   /**
@@ -106,13 +117,11 @@ export class Program implements AsyncDisposable {
     from = 0,
   ): Promise<LogEvent> {
     let next = from;
-    const found = await this.#arrivals.until(() => {
+    const look = () => {
       for (; next < this.events.length; next++) if (matches(this.events[next]!)) return this.events[next];
-      if (this.#completed !== undefined) throw new ProgramEnded(this.#completed);
       return undefined;
-    }, timeoutMs);
-    if (found !== undefined) return found;
-    throw new DOMException(`no such event in ${timeoutMs} ms\n${this.#tail()}`, "TimeoutError");
+    };
+    return await this.#until(look, "such event", timeoutMs);
   }
 
   /** The next event of one connection (`"event":"connection"`) that has all of `fields`. */
@@ -179,7 +188,6 @@ export class Program implements AsyncDisposable {
         // Not of the log; `output` has it.
       }
     }
-    if (this.events.at(-1)?.["event"] === READY) this.workers();
     this.#arrivals.notify();
   }
 
@@ -188,6 +196,17 @@ export class Program implements AsyncDisposable {
     this.#completed = { code, ...this.output };
     this.#arrivals.notify();
     return this.#completed;
+  }
+
+  async #until<T>(look: () => T | undefined | null | false, what: string, timeoutMs: number): Promise<T> {
+    const found = await this.#arrivals.until(() => {
+      const value = look();
+      if (value) return { value };
+      if (this.#completed !== undefined) throw new ProgramEnded(this.#completed);
+      return undefined;
+    }, timeoutMs);
+    if (found !== undefined) return found.value;
+    throw new DOMException(`no ${what} in ${timeoutMs} ms\n${this.#tail()}`, "TimeoutError");
   }
 
   #tail(): string {

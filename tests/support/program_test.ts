@@ -20,6 +20,15 @@ Deno.test("Program.event() finds events that came before the call and after it",
   assert.match(program.output.stdout, /^text$/m);
 });
 
+Deno.test("Program.ready() and printed() read a text log", async () => {
+  await using program = script(
+    "echo '2026-01-01T00:00:00Z INFO starting'; echo '2026-01-01T00:00:01Z INFO ready revision=1'; echo a=7; sleep 60",
+  );
+  await program.ready();
+  assert.equal((await program.printed(/^a=(\d)$/m))[1], "7");
+  await assert.rejects(program.printed(/b=/, 20), { name: "TimeoutError" });
+});
+
 Deno.test("Program.event() skips what came before its index", async () => {
   await using program = script(`echo '{"event":"a","n":1}'; echo '{"event":"a","n":2}'; sleep 60`);
   assert.equal((await program.event(named("a"), 5_000, 1))["n"], 2);

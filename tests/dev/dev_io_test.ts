@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { freePortsInARow } from "../support/ports.ts";
+import { isAlive, processTree } from "../support/processes.ts";
+import { Program } from "../support/program.ts";
+
+const PROGRAM = { path: Deno.execPath(), args: ["run", "-A", new URL("main.ts", import.meta.url).pathname] };
+
+/** Runs the demo, asks each route, ends it as a terminal does through `deno task`, and gives its CA. */
+async function runDemo(port: number, folder: string): Promise<string> {
+  await using demo = new Program(["--port", `${port}`, "--folder", folder], { command: PROGRAM });
+  await demo.printed(/Ctrl-C ends the demo/, 20_000);
+  const ca = await Deno.readTextFile(`${folder}/ca.pem`);
+  const answers = { "demo.localhost": "one", "any.demo.localhost": "two", "localhost": "two" };
+  for (const [name, backend] of Object.entries(answers)) {
+    assert.match(
+      demo.output.stdout,
+      new RegExp(`curl .*ca.pem --resolve ${name}:${port}:127.0.0.1 https://${name}:`),
+    );
+    assert.match(
+      await get(name, port, ca),
+      new RegExp(`\nHello from demo backend ${backend}: GET ${name}:${port}/x`),
+    );
+  }
+  const pids = processTree(demo.pid);
+  assert.equal(pids.length, 4, "the demo, the proxy, two workers");
+  demo.signalGroup("SIGINT");
+  demo.signalGroup("SIGINT");
+  assert.equal((await demo.completed()).code, 0, demo.output.stderr);
+  assert.deepEqual(pids.filter(isAlive), []);
+  return ca;
+}
+
+/** What a client that resolves `name` to 127.0.0.1 gets, head and body; names under localhost don't resolve everywhere. */
+async function get(name: string, port: number, ca: string): Promise<string> {
+  const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
+  using tls = await Deno.startTls(tcp, { hostname: name, caCerts: [ca], alpnProtocols: ["http/1.1"] });
+  await tls.write(
+    new TextEncoder().encode(`GET /x HTTP/1.1\r\nHost: ${name}:${port}\r\nConnection: close\r\n\r\n`),
+  );
+  const buffer = new Uint8Array(4_096);
+  let got = 0;
+  for (let count; (count = await tls.read(buffer.subarray(got))) !== null;) got += count;
+  return new TextDecoder().decode(buffer.subarray(0, got));
+}
+
+Deno.test("deno task dev serves every route it shows, ends with 0, and reuses its folder", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "mc-proxy-dev-" });
+  try {
+    const port = freePortsInARow(3);
+    const first = await runDemo(port, folder);
+    assert.equal(await runDemo(port, folder), first);
+    await Deno.writeTextFile(`${folder}/ca.pem`, "unreadable");
+    assert.notEqual(await runDemo(port, folder), first);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("deno task dev names the port that is taken", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  await using demo = new Program(["--port", `${port}`], { command: PROGRAM });
+  const { code, stderr } = await demo.completed();
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:${port} is in use`));
+});
