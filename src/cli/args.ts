@@ -20,6 +20,9 @@ export type CommandLine =
   }
   | { readonly command: "version"; readonly json: boolean };
 
+/** What an operator asked of one command. */
+export type CommandOf<Name extends CommandLine["command"]> = Extract<CommandLine, { command: Name }>;
+
 /** `text`: print it and exit 0 (help). `usage`: print it on stderr and exit 2. */
 export type ParsedArguments =
   | { readonly kind: "command"; readonly commandLine: CommandLine }
@@ -33,7 +36,6 @@ const EXIT_CODES = "\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration
  * Reads a command line.
  *
  * ```ts
- * import { parseArguments } from "./args.ts";
  * import assert from "node:assert/strict";
  * assert.deepEqual(parseArguments(["version"]), {
  *   kind: "command",

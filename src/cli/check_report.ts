@@ -20,37 +20,55 @@ import type {
 
 /** One route as the report shows it. */
 export interface RouteReport {
+  /** Canonical. */
   readonly hostname: string;
+  /** `host:port`, canonical. */
   readonly backend: string;
+  /** A disabled route is not served. */
   readonly enabled: boolean;
+  /** `l4` or `l7`. */
   readonly mode: string;
+  /** Whether the backend gets a PROXY protocol header. */
   readonly send_proxy_protocol: boolean;
   /** Absent = `[proxy] idle_timeout`. */
   readonly idle_timeout?: string;
+  /** 0 = no limit. */
   readonly max_connections: number;
 }
 
 /** One listener as the report shows it. */
 export interface ListenerReport {
+  /** `address:port`, canonical. */
   readonly addr: string;
+  /** 0 = no limit. */
   readonly max_connections: number;
+  /** Whether clients come with a PROXY protocol header. */
   readonly proxy_protocol: boolean;
+  /** Who may send that header. */
   readonly trusted_proxies: readonly string[];
+  /** In the order of the file. */
   readonly routes: readonly RouteReport[];
 }
 
 /** How many rules there are of one action and type. */
 export interface RuleCount {
+  /** What the rules do. */
   readonly action: FirewallAction;
+  /** What they match. */
   readonly type: FirewallRuleType;
+  /** Rules that act. */
   readonly enforced: number;
+  /** Rules that are counted only. */
   readonly shadow: number;
 }
 
 /** A limit that is not at its default, both as an operator would write them. */
 export interface LimitReport {
+  /** Section and key, such as `proxy.workers`. */
   readonly key: string;
+  /** What the file says. */
   readonly value: string;
+  /** What it would be without the file. */
   readonly default: string;
 }
 
@@ -58,14 +76,19 @@ export interface LimitReport {
 export interface CheckReport {
   /** The TOML file as it was named. */
   readonly file: string;
+  /** Where the database is, and whether it is there already. */
   readonly database: { readonly path: string; readonly exists: boolean };
+  /** In the order of the file. */
   readonly listeners: readonly ListenerReport[];
+  /** How many rules there are, and what countries stand on. */
   readonly firewall: {
     readonly counts: readonly RuleCount[];
     readonly geoip_db: string;
     readonly block_unknown_country: boolean;
   };
+  /** Those that are not at their defaults. */
   readonly limits: readonly LimitReport[];
+  /** What has no effect, one sentence each. */
   readonly warnings: readonly string[];
 }
 

@@ -7,23 +7,21 @@
 
 import { ConfigError } from "../config/issue.ts";
 import { loadConfig } from "../config/load.ts";
-import type { CommandLine } from "./args.ts";
+import type { CommandOf } from "./args.ts";
 import { reportCheck } from "./check_report.ts";
 import type { Output } from "./output.ts";
 import { renderCheck, renderJson, renderSnapshot, renderVersion } from "./render.ts";
 import { VERSION } from "./version.ts";
 
-type Of<Name extends CommandLine["command"]> = Extract<CommandLine, { command: Name }>;
-
 /** Starts the proxy and waits for its end. */
-export async function server(commandLine: Of<"server">): Promise<number> {
+export async function server(commandLine: CommandOf<"server">): Promise<number> {
   const config = await loadConfig(commandLine.configPath);
   const { serve } = await import("../daemon.ts");
   return await serve(config, { testingOnlyFaults: commandLine.testingOnlyFaults });
 }
 
 /** Says what would be served. With `json` the mistakes are printed as JSON, too. */
-export async function check(commandLine: Of<"check">, output: Output): Promise<number> {
+export async function check(commandLine: CommandOf<"check">, output: Output): Promise<number> {
   const { configPath, json } = commandLine;
   try {
     const config = await loadConfig(configPath);
@@ -39,7 +37,7 @@ export async function check(commandLine: Of<"check">, output: Output): Promise<n
 }
 
 /** Copies the database. */
-export async function snapshot(commandLine: Of<"snapshot">, output: Output): Promise<number> {
+export async function snapshot(commandLine: CommandOf<"snapshot">, output: Output): Promise<number> {
   const { settings } = await loadConfig(commandLine.configPath);
   const { takeSnapshot } = await import("../store/snapshot.ts");
   const { path, sizeBytes, revision } = await takeSnapshot(
@@ -53,7 +51,7 @@ export async function snapshot(commandLine: Of<"snapshot">, output: Output): Pro
 }
 
 /** Prints the versions. */
-export async function version(commandLine: Of<"version">, output: Output): Promise<number> {
+export async function version(commandLine: CommandOf<"version">, output: Output): Promise<number> {
   const report = { mc_proxy: VERSION, deno: Deno.version.deno, v8: Deno.version.v8 };
   await output.out(commandLine.json ? renderJson(report) : renderVersion(report));
   return 0;

@@ -8,15 +8,21 @@ import type { CheckReport } from "./check_report.ts";
 
 /** What `mc-proxy version` says. */
 export interface VersionReport {
+  /** Of the program, such as `0.1.0`. */
   readonly mc_proxy: string;
+  /** Of the runtime. */
   readonly deno: string;
+  /** Of the runtime's JavaScript engine. */
   readonly v8: string;
 }
 
 /** What `mc-proxy snapshot` says. */
 export interface SnapshotReport {
+  /** The copy's file. */
   readonly path: string;
+  /** The copy's size. */
   readonly size_bytes: number;
+  /** The revision that the copy holds. */
   readonly revision: number;
 }
 

@@ -13,7 +13,6 @@ const UNIT_NAMES = ["h", "m", "s", "ms"] as const;
  * no unit.
  *
  * ```ts
- * import { parseDuration } from "./duration.ts";
  * import assert from "node:assert/strict";
  * assert.equal(parseDuration("1m30s"), 90_000);
  * assert.equal(parseDuration("90"), undefined);

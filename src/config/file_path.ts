@@ -8,7 +8,6 @@
  * The absolute path that a path in the TOML file means.
  *
  * ```ts
- * import { resolvePath } from "./file_path.ts";
  * import assert from "node:assert/strict";
  * assert.equal(resolvePath("/etc/mc-proxy", "../ssl/a.pem"), "/etc/ssl/a.pem");
  * assert.equal(resolvePath("/etc/mc-proxy", "/srv/a.pem"), "/srv/a.pem");

@@ -12,6 +12,7 @@ import { type PlacedTable, readAs, type Reading, readTable, readTables } from ".
 
 /** A rule and where it stands in the file. */
 export interface PlacedRule {
+  /** The rule, canonical. */
   readonly rule: Seed<FirewallRule>;
   /** Such as `firewall.rules[2]`, or `firewall.blocked_ips`. */
   readonly at: string;
@@ -21,6 +22,7 @@ export interface PlacedRule {
 
 /** What `[firewall]` holds. */
 export interface FirewallSection {
+  /** The values of its keys. */
   readonly values: Values<typeof FIREWALL.keys>;
   /** The shorthand lists' rules first, then `[[firewall.rules]]`. */
   readonly rules: readonly PlacedRule[];

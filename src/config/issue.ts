@@ -24,7 +24,12 @@ export class ConfigError extends ProxyError {
   /** At least one. */
   readonly issues: readonly ConfigIssue[];
 
-  /** @param file the TOML file as its reader named it @param issues at least one */
+  /**
+   * An error with all of a file's mistakes.
+   *
+   * @param file the TOML file as its reader named it
+   * @param issues at least one
+   */
   constructor(file: string, issues: readonly ConfigIssue[]) {
     const count = issues.length === 1 ? "1 mistake" : `${issues.length} mistakes`;
     super("config", `${file} has ${count}, the first: ${issues.slice(0, 1).map(formatIssue).join()}`);

@@ -13,6 +13,8 @@ export interface Kind<Value> {
   /** What is legal, as the end of "wanted …". */
   readonly wanted: string;
   /**
+   * Reads one value.
+   *
    * @param raw as the TOML parser gave it: whole numbers are bigint, fractions are number
    * @param folder absolute path of the TOML file's folder
    * @returns undefined when the value is not legal
@@ -24,6 +26,7 @@ export interface Kind<Value> {
 
 /** A key with one value. */
 export interface ScalarKey<Value> extends Kind<Value> {
+  /** Tells the two sorts of keys apart. */
   readonly list: false;
   /** A file without this key, in a section that it has, is a mistake. */
   readonly required: boolean;
@@ -35,8 +38,11 @@ export interface ScalarKey<Value> extends Kind<Value> {
 
 /** A key with a list; its default is the empty list. */
 export interface ListKey<Item> {
+  /** Tells the two sorts of keys apart. */
   readonly list: true;
+  /** What every item is. */
   readonly item: Kind<Item>;
+  /** The default as an operator would write it. */
   readonly defaultText: "[]";
 }
 

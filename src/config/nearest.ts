@@ -12,7 +12,6 @@ const LENGTH_MAX = 64;
  * the first.
  *
  * ```ts
- * import { nearest } from "./nearest.ts";
  * import assert from "node:assert/strict";
  * assert.equal(nearest("idle_timout", ["idle_timeout", "workers"]), "idle_timeout");
  * assert.equal(nearest("colour", ["idle_timeout", "workers"]), undefined);

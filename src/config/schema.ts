@@ -45,11 +45,13 @@ export const TOP: Section<Record<never, Key>> = {
   tables: ["database", "listeners", "grpc", "firewall", "proxy", "http", "metrics", "log"],
 };
 
-const databaseKeys = { path: required(REQUIRED_PATH) };
+/** Keys of {@linkcode DATABASE}. */
+export const databaseKeys = { path: required(REQUIRED_PATH) };
 /** `[database]` */
 export const DATABASE: Section<typeof databaseKeys> = { name: "database", keys: databaseKeys, tables: [] };
 
-const listenerKeys = {
+/** Keys of {@linkcode LISTENER}. */
+export const listenerKeys = {
   addr: required(LISTEN_ADDRESS),
   max_connections: NO_CONNECTION_LIMIT,
   proxy_protocol: NO_FLAG,
@@ -63,7 +65,7 @@ export const LISTENER: Section<typeof listenerKeys> = {
 };
 
 /** The keys of a route that only layer 7 has. */
-const layer7Keys = {
+export const layer7Keys = {
   tls_cert: NO_PATH,
   tls_key: NO_PATH,
   backend_tls: absent(FLAG, "false"),
@@ -73,7 +75,8 @@ const layer7Keys = {
   acme_backend: absent(BACKEND),
   max_body_bytes: absent(wholeNumber(0, LIMITS.maxBodyBytes.max, " (0 = no limit)"), "[http] max_body_bytes"),
 };
-const routeKeys = {
+/** Keys of {@linkcode ROUTE}. */
+export const routeKeys = {
   hostname: required(HOSTNAME),
   backend: required(BACKEND),
   enabled: optional(FLAG, true, "true"),
@@ -89,7 +92,8 @@ export const ROUTE: Section<typeof routeKeys> = { name: "listeners.routes", keys
 /** Names of {@linkcode ROUTE}'s keys that only layer 7 has. */
 export const LAYER_7_KEYS: readonly string[] = Object.keys(layer7Keys);
 
-const grpcKeys = {
+/** Keys of {@linkcode GRPC}. */
+export const grpcKeys = {
   addr: required(GRPC_ADDRESS),
   tls_cert: NO_PATH,
   tls_key: NO_PATH,
@@ -105,7 +109,8 @@ const grpcKeys = {
 /** `[grpc]` */
 export const GRPC: Section<typeof grpcKeys> = { name: "grpc", keys: grpcKeys, tables: [] };
 
-const firewallKeys = {
+/** Keys of {@linkcode FIREWALL}. */
+export const firewallKeys = {
   geoip_db: NO_PATH,
   block_unknown_country: NO_FLAG,
   blocked_ips: list(RULE_VALUES.ip),
@@ -119,7 +124,8 @@ export const FIREWALL: Section<typeof firewallKeys> = {
   tables: ["rules"],
 };
 
-const ruleKeys = {
+/** Keys of {@linkcode RULE}. */
+export const ruleKeys = {
   type: required(choice("ip", "cidr", "country")),
   value: required(TEXT),
   action: optional(choice("block", "allow"), "block", '"block"'),
@@ -136,11 +142,13 @@ export const PROXY: Section = { name: "proxy", keys: limitKeys("proxy"), tables:
 /** `[http]`: limits only. */
 export const HTTP: Section = { name: "http", keys: limitKeys("http"), tables: [] };
 
-const metricsKeys = { textfile: NO_PATH };
+/** Keys of {@linkcode METRICS}. */
+export const metricsKeys = { textfile: NO_PATH };
 /** `[metrics]` */
 export const METRICS: Section<typeof metricsKeys> = { name: "metrics", keys: metricsKeys, tables: [] };
 
-const logKeys = {
+/** Keys of {@linkcode LOG}. */
+export const logKeys = {
   level: optional(choice("error", "warning", "info", "debug"), "info", '"info"'),
   format: optional(choice("json", "text"), "json", '"json"'),
   requests: NO_FLAG,

@@ -13,7 +13,9 @@ import type { NotYet } from "./not_yet.ts";
 export interface Section<Keys extends Record<string, Key> = Record<string, Key>> {
   /** Such as `listeners.routes`; empty for the top of the file. */
   readonly name: string;
+  /** Its keys that hold values. */
   readonly keys: Keys;
+  /** Its keys that hold tables, which are sections of their own. */
   readonly tables: readonly string[];
 }
 
@@ -21,6 +23,7 @@ export interface Section<Keys extends Record<string, Key> = Record<string, Key>>
 export interface Reading {
   /** Absolute path of the TOML file's folder. */
   readonly folder: string;
+  /** Keys without their feature. */
   readonly notYet: readonly NotYet[];
   /** Other sections' keys, `[proxy] idle_timeout` by `idle_timeout`: the hint for a key in the wrong place. */
   readonly keysElsewhere: ReadonlyMap<string, string>;
@@ -35,6 +38,7 @@ export type TomlTable = Readonly<Record<string, unknown>>;
 
 /** One table of a list of tables, with its key path. */
 export interface PlacedTable {
+  /** As the TOML parser gave it. */
   readonly table: TomlTable;
   /** Such as `listeners[0]`. */
   readonly at: string;
