@@ -74,6 +74,11 @@ export class IpSet<Value extends IdentifiedValue> {
     return matches ?? NOTHING;
   }
 
+  /** Number of trie nodes: at most twice the number of ranges. Walks all of them. */
+  countNodes(): number {
+    return countNodes(this.#root4) + countNodes(this.#root6);
+  }
+
   /** A builder that begins with this set and leaves it as it is. */
   builder(): IpSetBuilder<Value> {
     return new IpSetBuilder(
@@ -144,6 +149,10 @@ export class IpSetBuilder<Value extends IdentifiedValue> {
     this.#size += after.length - before.length;
     return true;
   }
+}
+
+function countNodes<Value>(node: Root<Value>): number {
+  return node === undefined ? 0 : 1 + countNodes(node.zero) + countNodes(node.one);
 }
 
 function valuesAt<Value>(root: Root<Value>, range: Cidr): readonly Value[] {
@@ -252,5 +261,5 @@ function covers<Value>(node: Node<Value>, words: Words): boolean {
 
 /** Whether two words share their first `bits` bits, signed or not. */
 function sharesBits(left: number, right: number, bits: number): boolean {
-  return bits === 0 || Math.clz32(left ^ right) >= Math.min(bits, 32);
+  return Math.clz32(left ^ right) >= Math.min(bits, 32);
 }

@@ -175,6 +175,7 @@ Deno.test("states of 100,000 rules and 10,000 routes are built in small slices, 
   }];
   const changed = units(changeRuntimeState(previous, oneRoute, CONTEXT));
   assert(changed.largest <= SLICE_UNITS_MAX, "a slice of a copy");
+  assert(changed.total >= 20_000, "the copies are counted");
   assert(changed.total <= 20_001, "a route costs its listener's routes, not the rules");
 });
 
