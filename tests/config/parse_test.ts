@@ -248,6 +248,13 @@ const ROWS: readonly Row[] = [
       'grpc.addr: wanted a Unix socket such as "unix:admin.sock", or an address and port such as "127.0.0.1:9090", got nothing',
     ],
   },
+  ...["unix:", "localhost:9090", "127.0.0.1:0", "9090"].map((addr): Row => ({
+    name: `an admin API at ${addr}`,
+    toml: `${DATABASE}[grpc]\naddr = "${addr}"\ninsecure = true`,
+    issues: [
+      `grpc.addr: wanted a Unix socket such as "unix:admin.sock", or an address and port such as "127.0.0.1:9090", got "${addr}"`,
+    ],
+  })),
   {
     name: "an open admin API",
     toml: `${DATABASE}[grpc]\naddr = "0.0.0.0:9090"\ninsecure = true`,
@@ -343,6 +350,12 @@ Deno.test("parseConfig() shows no text of a key that was pasted into the file", 
       assert.doesNotMatch(text, /MIGH|BEGIN/);
     });
   }
+  await t.step("a key on one line", () => {
+    const toml = `${DATABASE}[log]\nlevel = "-----BEGIN PRIVATE KEY-----MIGH"`;
+    assert.deepEqual(parseConfig(toml, { folder: "/" }).issues?.map(({ got }) => got), [
+      "a text of 31 characters that is not shown",
+    ]);
+  });
   await t.step("a mistake of syntax", () => {
     const text = JSON.stringify(parseConfig(`tls_key = ${KEY_TEXT}`, { folder: "/" }).issues);
     assert.doesNotMatch(text, /MIGH|BEGIN/);
