@@ -43,7 +43,7 @@ export class TokenBucket {
       const elapsedMs = Math.max(0, nowMs - this.#lastMs);
       this.#tokens = Math.min(this.burst, this.#tokens + elapsedMs * this.perSecond / 1_000);
     }
-    this.#lastMs = nowMs;
+    if (nowMs > this.#lastMs) this.#lastMs = nowMs;
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;

@@ -39,7 +39,7 @@ export class ReceiveBudget {
   /** What a new stream gets on top of the base: up to 64 KiB in all while a quarter of what is free allows it. */
   open(): number {
     const wanted = Math.min(FIRST_WINDOW_BYTES - this.baseBytes, this.freeBytes >> 2);
-    return wanted > 0 ? this.#take(wanted) : 0;
+    return wanted >= this.baseBytes >> 2 ? this.#take(wanted) : 0;
   }
 
   /** What a stream whose window turned over once gets on top: as much again, up to 512 KiB in all. */
