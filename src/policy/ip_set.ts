@@ -117,6 +117,8 @@ export class IpSetBuilder<Value extends IdentifiedValue> {
   /** Adds a value at a range. False, and nothing changes, when one with its id is there already. */
   add(range: Cidr, value: Value): boolean {
     return this.#edit(range, (values) => {
+      // A literal, because an array made by spreading has room for 16 more: a third of all memory here.
+      if (values.length === 0) return [value];
       if (values.some((other) => other.id === value.id)) return undefined;
       return [...values, value].sort((left, right) => left.id - right.id);
     });

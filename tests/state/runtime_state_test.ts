@@ -4,6 +4,7 @@ import { admit, route } from "../../src/policy/decide.ts";
 import { type IpAddress, parseIpAddress } from "../../src/policy/ip_address.ts";
 import type { Change } from "../../src/state/change.ts";
 import { diffConfiguration, EMPTY_CONFIGURATION } from "../../src/state/diff.ts";
+import { buildFirewallTables } from "../../src/state/firewall_draft.ts";
 import { DEFAULT_LIMITS } from "../../src/state/limits.ts";
 import type { Configuration } from "../../src/state/model.ts";
 import {
@@ -186,4 +187,11 @@ Deno.test("a state of nothing refuses every hello and admits every client", () =
     route({ listenerId: 1, serverName: "a", alpn: [], overLimit: () => false }, state).kind,
     "refuse",
   );
+});
+
+Deno.test("buildFirewallTables() compiles a candidate set in small slices", () => {
+  const rules = Array.from({ length: 2_000 }, (_, id) => blockRule(id, "ip", `10.0.${id >> 8}.${id & 255}`));
+  const built = units(buildFirewallTables(rules, false));
+  assert(built.largest <= SLICE_UNITS_MAX);
+  assert.equal(built.total, 2_000);
 });
