@@ -45,12 +45,14 @@ export function createDatabase(path: string, configuration: Configuration, timeM
 /**
  * Whether a file has the database's name.
  *
- * @throws {ProxyError} `database` when there is none but changes of one stand in its `-wal`: SQLite would mix
- * them into a new database
+ * @throws {ProxyError} `database` when a folder has it, or when there is none but changes of one stand in its `-wal`:
+ * SQLite would mix them into a new database
  */
 export function exists(path: string): boolean {
-  if (sizeOf(path) !== undefined) return true;
-  if ((sizeOf(`${path}-wal`) ?? 0) > 0) {
+  const found = look(path);
+  if (found?.isDirectory) throw new ProxyError("database", `database "${path}" is a folder; name a file`);
+  if (found !== undefined) return true;
+  if ((look(`${path}-wal`)?.size ?? 0) > 0) {
     throw new ProxyError(
       "database",
       `database "${path}" is missing, but "${path}-wal" is there; put the database back, or move that file away`,
@@ -77,9 +79,9 @@ function removeDraft(draft: string): void {
 }
 
 /** Absent = nothing has that name. A symbolic link counts as itself. */
-function sizeOf(path: string): number | undefined {
+function look(path: string): Deno.FileInfo | undefined {
   try {
-    return Deno.lstatSync(path).size;
+    return Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -54,20 +54,30 @@ export function checkStamp(stamp: SchemaStamp, path: string): void {
 }
 
 /**
- * Applies every migration that the database hasn't seen, all in one transaction, which also takes the write lock:
- * a database that can't be written is refused here even when nothing has to be migrated.
+ * Applies every migration that the database hasn't seen, all in one transaction, and stamps the database.
  *
  * @param migrations the list to apply; default {@linkcode MIGRATIONS}
- * @throws whatever a migration threw; the database then has its old schema and content
+ * @throws whatever a migration threw; the database then has its old schema and content. SQLite's own error for a
+ * database that can't be written, even when nothing has to be migrated
  */
 export function migrate(database: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+  const { version } = readStamp(database);
+  if (version === migrations.length) return proveWritable(database, version);
   transact(database, () => {
-    const { version } = readStamp(database);
-    if (version >= migrations.length) return;
     for (const migration of migrations.slice(version)) database.exec(migration);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
     database.exec(`PRAGMA user_version = ${migrations.length}`);
   });
+}
+
+/** SQLite opens a read-only file without a word and lets BEGIN IMMEDIATE pass: only a write tells. */
+function proveWritable(database: DatabaseSync, version: number): void {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    database.exec(`PRAGMA user_version = ${version}`);
+  } finally {
+    database.exec("ROLLBACK");
+  }
 }
 
 function readPragma(database: DatabaseSync, name: "application_id" | "user_version"): number {

@@ -72,6 +72,7 @@ export function configure(database: DatabaseSync): void {
 /**
  * Reads every page and says whether the file is sound.
  *
+ * @param database a read-only one isn't checked for CHECK constraints: SQLite doesn't read them then
  * @param depth `quick` skips comparing indexes with their tables, `full` doesn't
  * @throws {ProxyError} `database` with SQLite's first finding
  */

@@ -7,7 +7,8 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { ProxyError } from "../errors.ts";
-import { applyChanges, type Change, diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
+import type { Change } from "../state/change.ts";
+import { applyChanges, diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import type { Configuration } from "../state/model.ts";
 import { RowReader } from "./row.ts";
 import { transact } from "./transaction.ts";
@@ -132,20 +133,18 @@ export function readRevision(database: DatabaseSync, number: number): Revision |
 export function readConfigurationAt(database: DatabaseSync, number: number): Configuration | undefined {
   if (readRevision(database, number) === undefined) return undefined;
   const base = number - number % SNAPSHOT_INTERVAL;
-  let configuration = base === 0 ? EMPTY_CONFIGURATION : readSnapshot(database, base);
-  for (let next = base + 1; configuration !== undefined && next <= number; next++) {
-    const revision = readRevision(database, next);
-    configuration = revision && replay(configuration, revision);
+  const start = base === 0 ? EMPTY_CONFIGURATION : readSnapshot(database, base);
+  const changes: Change[] = [];
+  for (let next = base + 1; next <= number; next++) {
+    for (const change of readRevision(database, next)?.changes ?? []) {
+      changes.push(change);
+    }
   }
-  return configuration;
-}
-
-/** A stored change that doesn't fit is the database's fault, not a conflict of the caller's. */
-function replay(configuration: Configuration, { number, changes }: Revision): Configuration {
   try {
-    return applyChanges(configuration, changes);
+    return start && applyChanges(start, changes);
   } catch (error) {
-    throw new ProxyError("database", `the changes of revision ${number} don't fit revision ${number - 1}`, {
+    // A stored change that doesn't fit is the database's fault, not a conflict of the caller's.
+    throw new ProxyError("database", `the changes up to revision ${number} don't fit revision ${base}`, {
       cause: error,
     });
   }

@@ -5,6 +5,7 @@
  */
 
 import { basename, dirname, extname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { ProxyError } from "../errors.ts";
 import { checkIntegrity, openReadOnly } from "./open.ts";
 import { readCurrentNumber } from "./revisions.ts";
@@ -121,8 +122,9 @@ async function requireFile(databasePath: string): Promise<void> {
   }
 }
 
+/** Not read-only: SQLite's check leaves the CHECK constraints out of a file that it can't write. */
 function checkCopy(draft: string): number {
-  using copy = openReadOnly(draft);
+  using copy = new DatabaseSync(draft);
   checkIntegrity(copy, draft, "full");
   return readCurrentNumber(copy);
 }

@@ -108,6 +108,11 @@ export function rules(id: number, count: number): FirewallRule[] {
   }));
 }
 
+/** Whether the long versions are asked for: `MC_PROXY_TEST_FULL`. */
+export function isFull(): boolean {
+  return Deno.env.has("MC_PROXY_TEST_FULL");
+}
+
 /** A temporary folder that goes with its scope. */
 export class Folder implements Disposable {
   readonly path: string = Deno.makeTempDirSync({ prefix: "mc-proxy-store-" });
@@ -169,9 +174,13 @@ export function startChild(args: readonly string[], options: Deno.CommandOptions
   }).spawn();
 }
 
-/** Kills a child as `kill -9` does and waits for its end; what it printed until then is the result. */
-export async function killChild(child: Deno.ChildProcess, lines: AsyncIterator<string>): Promise<string[]> {
-  child.kill("SIGKILL");
+/** Ends a child as `kill -9` does, if it hasn't ended by itself; what it printed until then is the result. */
+export async function endChild(child: Deno.ChildProcess, lines: AsyncIterator<string>): Promise<string[]> {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) && !(error instanceof TypeError)) throw error;
+  }
   const rest: string[] = [];
   for (let line = await lines.next(); !line.done; line = await lines.next()) rest.push(line.value);
   await child.status;

@@ -2,12 +2,12 @@
  * `kill -9` at random moments: during a seed it leaves no database or revision 1 whole, during a stream of commits
  * it leaves the last revision that was answered or the one after it. The next start works without help.
  *
- * 20 rounds, or 200 with `MC_PROXY_TEST=full`.
+ * 20 rounds, or 200 with `MC_PROXY_TEST_FULL`.
  */
 
 import assert from "node:assert/strict";
 import { Store } from "../../src/store/store.ts";
-import { Folder, killChild, linesOf, rules, startChild, TIME_MS } from "./fixtures.ts";
+import { endChild, Folder, isFull, linesOf, rules, startChild, TIME_MS } from "./fixtures.ts";
 
 const ROUNDS = isFull() ? 200 : 20;
 const DELAY_MAX_MS = 40;
@@ -20,7 +20,7 @@ Deno.test(`Store.seed() leaves nothing or revision 1 after kill -9, ${ROUNDS} ti
     const first = (await lines.next()).value;
     assert.equal(first, "0");
     await delay(Math.random() * DELAY_MAX_MS);
-    const seeded = Number((await killChild(child, lines)).at(-1) ?? first);
+    const seeded = Number((await endChild(child, lines)).at(-1) ?? first);
     for (const number of [seeded, seeded + 1]) {
       using store = Store.open(`${folder.path}/${number}.db`);
       if (store.isNew) {
@@ -43,17 +43,13 @@ Deno.test(`Store.commit() leaves revision n or n+1 after kill -9, ${ROUNDS} time
     const lines = linesOf(child);
     const first = (await lines.next()).value;
     await delay(Math.random() * DELAY_MAX_MS);
-    const answered = Number((await killChild(child, lines)).at(-1) ?? first);
+    const answered = Number((await endChild(child, lines)).at(-1) ?? first);
     using store = Store.open(folder.database);
     assert.ok([answered, answered + 1].includes(store.revision), `${store.revision} after ${answered}`);
     assert.deepEqual(store.readConfiguration().firewallRules, rules(1, store.revision));
     assert.deepEqual(store.readConfigurationAt(store.revision), store.readConfiguration());
   }
 });
-
-function isFull(): boolean {
-  return Deno.env.get("MC_PROXY_TEST") === "full";
-}
 
 function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { Store } from "../../src/store/store.ts";
-import { Folder, killChild, linesOf, refuses, startChild } from "./fixtures.ts";
+import { endChild, Folder, linesOf, refuses, startChild } from "./fixtures.ts";
 
 Deno.test("Store.open() is refused while another process has the database, and works after its kill -9", async () => {
   using folder = new Folder();
@@ -18,7 +18,7 @@ Deno.test("Store.open() is refused while another process has the database, and w
     Store.open(folder.database);
   });
   assert.deepEqual(Deno.readFileSync(folder.database), before);
-  await killChild(child, lines);
+  await endChild(child, lines);
   assert.ok(folder.names().includes("mc-proxy.db.lock"), "the lock file of a killed process stays");
   using store = Store.open(folder.database);
   assert.equal(store.revision, 1);
@@ -28,8 +28,9 @@ Deno.test("Store.open() in a second process is refused while this one has the da
   using folder = new Folder();
   using store = Store.open(folder.database);
   const child = startChild(["hold", folder.database]);
-  const line = (await linesOf(child).next()).value ?? "";
-  await child.status;
+  const lines = linesOf(child);
+  const line = (await lines.next()).value ?? "";
+  await endChild(child, lines);
   assert.match(
     line,
     new RegExp(`^busy database ".*" is in use by another mc-proxy \\(process ${Deno.pid}\\)`),
