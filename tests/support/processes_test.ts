@@ -16,7 +16,8 @@ const PID_NEVER = 4_194_304;
 
 Deno.test("childrenOf() and processTree() find a child and its child", async () => {
   const child = new Deno.Command("/bin/sh", { args: ["-c", "sleep 60; :"] }).spawn();
-  while (childrenOf(child.pid).length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const isSleep = (pid: number) => commandLine(pid)[0] === "sleep";
+  while (!childrenOf(child.pid).some(isSleep)) await new Promise((resolve) => setTimeout(resolve, 1));
   const [grandchild] = childrenOf(child.pid);
   assert.ok(childrenOf(Deno.pid).includes(child.pid));
   assert.deepEqual(processTree(child.pid), [child.pid, grandchild]);
