@@ -140,6 +140,11 @@ const STREAMS: readonly [name: string, bytes: Uint8Array, expected: Parameters<t
     "hello_malformed",
   ],
   ["a record over 2^14", Uint8Array.of(22, 3, 1, 0x40, 0x01), "hello_too_large"],
+  [
+    "a hello at the start of a record over 2^14",
+    record(concat(MESSAGE, new Uint8Array(16_384))),
+    "hello_too_large",
+  ],
   ["a record of 2^14", Uint8Array.of(22, 3, 1, 0x40, 0x00), "need_more"],
   ["a message over 2^14", Uint8Array.of(22, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfd), "hello_too_large"],
   ["a message of 2^14", Uint8Array.of(22, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc), "need_more"],

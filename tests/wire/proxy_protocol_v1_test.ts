@@ -31,6 +31,7 @@ const V1: readonly [line: string, expected: ExpectedProxyHeader][] = [
   ["PROXY UNKNOWN " + "x".repeat(92) + "\r\n", "too_large"],
   ["PROXY UNKNOWN " + "x".repeat(200), "too_large"],
   ["PROXY UNKNOWNX\r\n", "malformed"],
+  ["PROXY UNKNOWN a\rb\r\n", "malformed"],
   ["PROXY TCP4 192.0.2.1 192.0.2.2 5000 443\n", "malformed"],
   ["PROXY TCP4 192.0.2.1 192.0.2.2 5000\r443\r\n", "malformed"],
   ["PROXY TCP4 192.0.2.1 192.0.2.2 5000 443\r\r\n", "malformed"],
