@@ -74,12 +74,14 @@ export function frame(
   type: number,
   flags: number,
   streamId: number,
-  payload: Iterable<number> = [],
+  payload: ArrayLike<number> = [],
 ): Uint8Array {
-  const body = [...payload];
-  const { length } = body;
-  const id = [streamId >>> 24, streamId >>> 16, streamId >>> 8, streamId].map((byte) => byte & 255);
-  return Uint8Array.of(length >>> 16, (length >>> 8) & 255, length & 255, type, flags, ...id, ...body);
+  const { length } = payload;
+  const built = new Uint8Array(9 + length);
+  built.set([length >>> 16, length >>> 8, length, type, flags]);
+  built.set(uint32(streamId), 5);
+  built.set(payload, 9);
+  return built;
 }
 
 /** Four bytes in network order. */
