@@ -14,7 +14,7 @@ import {
   joinCookies,
 } from "../wire/http_fields.ts";
 import type { Fields, RequestHead, ResponseHead } from "../wire/http_handler.ts";
-import { FIELD_NAME_BYTE, FIELD_VALUE_BYTE, VISIBLE_BYTE } from "./byte_classes.ts";
+import { FIELD_NAME_BYTE, VISIBLE_BYTE } from "./byte_classes.ts";
 import { type BodyLength, CHUNKED, TUNNEL, UNTIL_CLOSE } from "./framing.ts";
 import type { Output } from "./output.ts";
 import { REASON_PHRASES } from "./reason_phrases.ts";
@@ -188,16 +188,17 @@ export function encodeTrailers(output: Output, fields: Fields): void {
 
 /** Writes field lines but those of the connection and `without`; `false` when one isn't writable. */
 function encodeFields(output: Output, fields: Fields, without: string): boolean {
-  let isValid = true;
+  let lines = "";
+  let count = 0;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index]!;
     if (isConnectionField(name) || name === without || name === "te" || name === "http2-settings") continue;
-    if (name === "" || !output.text(name, FIELD_NAME_BYTE)) isValid = false;
-    output.ascii(": ");
-    if (!output.text(fields[index + 1]!, FIELD_VALUE_BYTE)) isValid = false;
-    output.ascii("\r\n");
+    // A colon in a name would make another name of its first part, one that may be a field left out above.
+    if (name.includes(":")) return false;
+    lines += `${name}: ${fields[index + 1]!}\r\n`;
+    count++;
   }
-  return isValid;
+  return count === 0 || output.fieldLines(lines, count);
 }
 
 function encodeStatusLine(output: Output, status: number): void {

@@ -4,8 +4,17 @@
  * @module
  */
 
+import { FIELD_NAME_BYTE, FIELD_VALUE_BYTE } from "./byte_classes.ts";
+
 const EMPTY = new Uint8Array(0);
-const FIRST_BYTES = 1024;
+const ENCODER = new TextEncoder();
+/** First size of a buffer; it serves several small heads, because an allocation costs as much as a head. */
+const FIRST_BYTES = 4096;
+/** What is left of a buffer is used further when it is as much as this. */
+const REST_BYTES_MIN = 1024;
+const CR = 13;
+const LF = 10;
+const COLON = 58;
 
 /** Collects output; allocates nothing while there is none. */
 export class Output {
@@ -46,6 +55,21 @@ export class Output {
     return isValid;
   }
 
+  /**
+   * Appends `count` lines, each `name: value` and CRLF; `false` when the bytes are not exactly such lines.
+   * Written in one piece and then looked at, which is twice as fast as text by text.
+   */
+  fieldLines(lines: string, count: number): boolean {
+    this.#reserve(lines.length);
+    const start = this.#length;
+    const { read, written } = ENCODER.encodeInto(lines, this.#buffer.subarray(start, start + lines.length));
+    // What isn't ASCII takes more than a byte in UTF-8.
+    const isAscii = read === lines.length && written === lines.length;
+    const isLatin1 = isAscii || this.#latin1(lines);
+    this.#length = start + lines.length;
+    return isLatin1 && this.#areFieldLines(start, count);
+  }
+
   /** Appends ASCII text of ours. */
   ascii(text: string): void {
     this.#reserve(text.length);
@@ -74,17 +98,47 @@ export class Output {
     return bytes;
   }
 
-  /** Empties the buffer into an array of the caller's; `taken` is called for each stream whose content was in it. */
+  /** Empties the buffer into an array of the caller's (its ArrayBuffer may hold later output behind it); `taken` is called for each stream whose content was in it. */
   take(taken: (streamId: number, bytes: number) => void): Uint8Array {
     const bytes = this.#buffer.subarray(0, this.#length);
     const content = this.#content;
-    this.#buffer = EMPTY;
+    const isUsable = this.#buffer.length - this.#length >= REST_BYTES_MIN;
+    this.#buffer = isUsable ? this.#buffer.subarray(this.#length) : EMPTY;
     this.#length = 0;
     if (content.length > 0) {
       this.#content = [];
       for (let index = 0; index < content.length; index += 2) taken(content[index]!, content[index + 1]!);
     }
     return bytes;
+  }
+
+  #latin1(text: string): boolean {
+    const start = this.#length;
+    let isLatin1 = true;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0xff) isLatin1 = false;
+      this.#buffer[start + index] = code;
+    }
+    return isLatin1;
+  }
+
+  #areFieldLines(start: number, count: number): boolean {
+    const buffer = this.#buffer;
+    const end = this.#length;
+    let at = start;
+    let lines = 0;
+    while (at < end) {
+      const nameStart = at;
+      while (FIELD_NAME_BYTE[buffer[at]!] === 1) at++;
+      if (at === nameStart || buffer[at] !== COLON) return false;
+      at++;
+      while (at < end && FIELD_VALUE_BYTE[buffer[at]!] !== 0) at++;
+      if (buffer[at] !== CR || buffer[at + 1] !== LF) return false;
+      at += 2;
+      lines++;
+    }
+    return at === end && lines === count;
   }
 
   #reserve(bytes: number): void {
