@@ -169,12 +169,13 @@ export class Program implements AsyncDisposable {
     throw new DOMException(`the program still runs after ${timeoutMs} ms\n${this.#tail()}`, "TimeoutError");
   }
 
-  /** Kills main and every worker ever seen, and waits until all are gone. */
+  /** Kills main, all that descends from it and every worker ever seen, and waits until all are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const pids = new Set([...processTree(this.pid), ...this.#seen]);
+    const workers = [...this.#seen].filter((pid) => commandLine(pid).includes("worker"));
+    const pids = new Set([...processTree(this.pid), ...workers].flatMap(processTree));
     pids.delete(this.pid);
     if (this.#completed === undefined) signalProcess(-this.pid, "SIGKILL");
-    for (const pid of pids) if (commandLine(pid).includes("worker")) signalProcess(pid, "SIGKILL");
+    for (const pid of pids) signalProcess(pid, "SIGKILL");
     this.#stdout.release();
     await this.#ended;
     await Promise.all([...pids].map((pid) => gone(pid)));

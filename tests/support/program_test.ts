@@ -95,6 +95,8 @@ Deno.test("Program's disposal kills workers in sessions of their own", async () 
     );
     await program.ready();
     [worker] = program.workers() as [number];
+    // Its own child holds standard output open, too.
+    while (childrenOf(worker).length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     assert.ok(isAlive(worker));
     assert.ok(childrenOf(program.pid).includes(worker));
   }
