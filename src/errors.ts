@@ -20,7 +20,13 @@ export class ProxyError extends Error {
   /** What a caller may branch on. */
   readonly code: ErrorCode;
 
-  /** @param code what a caller may branch on @param message one sentence @param options the cause, if any */
+  /**
+   * An error ready to be thrown.
+   *
+   * @param code what a caller may branch on
+   * @param message one sentence that says what to do about it, without a full stop
+   * @param options the cause; absent = there is none
+   */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "ProxyError";

@@ -15,6 +15,7 @@ export type Ending = "rst" | "alert" | "close" | "own";
 
 /** What a reason means for the peer: the {@linkcode Ending}, and the TLS AlertDescription where there is one. */
 export interface ReasonMeaning {
+  /** Whoever writes this ending counts the connection under its reason. */
   readonly ending: Ending;
   /** AlertDescription (RFC 8446 §6), for `alert` endings that the proxy itself writes. */
   readonly alert?: number;

@@ -24,7 +24,12 @@ export class GeoipFile {
   #slot = GEOIP_SLOTS - 1;
   #stamp: FileStamp | undefined;
 
-  /** @param path the database's file; empty = none is configured */
+  /**
+   * Makes the shared memory and reads nothing yet.
+   *
+   * @param path the database's file; empty = none is configured
+   * @throws ProxyError unavailable when the kernel gives no memory file
+   */
   constructor(path: string) {
     this.#path = path;
     const sizeBytes = GEOIP_SLOT_BYTES * GEOIP_SLOTS;

@@ -11,8 +11,11 @@ const ENVIRONMENT = ["DENO_DIR", "HOME", "LANG", "PATH", "TZ", "XDG_CACHE_HOME"]
 
 /** A command line and its environment, for `Deno.Command` with `clearEnv`. */
 export interface ProgramCommand {
+  /** The program's file, absolute; a compiled mc-proxy names itself. */
   readonly path: string;
+  /** Everything after the path, the runtime's own flags first. */
   readonly args: string[];
+  /** All that the child sees: nothing is inherited besides it. */
   readonly env: Record<string, string>;
 }
 

@@ -15,7 +15,11 @@ export class RestartDelay implements Disposable {
   #lastMs = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param now a clock in ms that never goes back; the default is `performance.now` */
+  /**
+   * No death is known yet.
+   *
+   * @param now a clock in ms that never goes back; the default is `performance.now`
+   */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }

@@ -11,9 +11,13 @@ import type { Slots } from "./slots.ts";
 
 /** A state as all workers are to serve it. */
 export interface ServedState {
+  /** What the store holds as this revision; on the first start what it is about to hold. */
   readonly configuration: Configuration;
+  /** 1 for the seed, then one more with each change of the configuration. */
   readonly revision: number;
+  /** 0 at start, then one more with each changed file (GeoIP); not kept over a restart. */
   readonly generation: number;
+  /** What a worker needs besides the configuration, limits all computed. */
   readonly options: StateOptions;
 }
 

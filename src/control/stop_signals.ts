@@ -16,7 +16,11 @@ export class StopSignals implements Disposable {
   readonly second: Promise<void>;
   readonly #dispose: () => void;
 
-  /** @param now a clock in ms that never goes back; the default is `performance.now` */
+  /**
+   * Listens from now on; a signal before it has its default effect.
+   *
+   * @param now a clock in ms that never goes back; the default is `performance.now`
+   */
   constructor(now: () => number = () => performance.now()) {
     const first = Promise.withResolvers<void>();
     const second = Promise.withResolvers<void>();

@@ -25,12 +25,17 @@ const SETTLE_RETRY_MS = 10;
 
 /** What a supervisor works with. */
 export interface SupervisorOptions {
+  /** Seats to fill and columns in use, at least 1. */
   readonly workers: number;
   /** Connections that one worker's descriptors allow it. */
   readonly connectionsMaxPerWorker: number;
+  /** Main's view of `sharedMemory`, already laid out for that many workers. */
   readonly memory: SharedMemory;
+  /** What each worker maps for gauges, counters and heartbeats; stays open for the process's life. */
   readonly sharedMemory: MemoryFile;
+  /** What each worker maps for country lookups; used where a state names a slot of it. */
   readonly geoip: MemoryFile;
+  /** Gets every death, loss and replacement, and what workers say of themselves. */
   readonly log: Log;
   /** Starts a worker process. */
   readonly command: ProgramCommand;

@@ -33,6 +33,7 @@ export interface WorkerHandler {
 export class WorkerProcess {
   /** Its column of the shared memory. */
   readonly column: number;
+  /** The kernel's number; it means another process once `ended` was called. */
   readonly pid: number;
   /** Set with the first state that it serves. */
   isServing = false;

@@ -17,15 +17,17 @@ const ANSWER_MS = 30_000;
 
 /** A place for a worker. Its processes come and go; the column of the shared memory stays. */
 export class WorkerSeat {
+  /** Its number in log and shared memory, from 0; the same for every process that sits here. */
   readonly column: number;
   /** How long the place stays empty after a death. */
   readonly delay = new RestartDelay();
+  /** Who sits here; absent between a death and the next start. */
   worker: WorkerProcess | undefined;
   #heartbeat = 0;
   #looksWithoutBeat = 0;
   #waiter: PromiseWithResolvers<FromWorker> | undefined;
 
-  /** @param column of the shared memory */
+  /** An empty place. @param column of the shared memory, which nobody else uses */
   constructor(column: number) {
     this.column = column;
   }

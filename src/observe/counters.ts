@@ -61,7 +61,7 @@ const LISTENER_BASE = PHASE_BASE + PHASES.length * PHASE_STRIDE;
 const LISTENER_STRIDE = REASON_NAMES.length + 2;
 
 /** Counters in one column. */
-export const COUNTERS = LISTENER_BASE + LISTENERS_MAX * LISTENER_STRIDE;
+export const COUNTERS: number = LISTENER_BASE + LISTENERS_MAX * LISTENER_STRIDE;
 
 const REASON_INDEX = Object.fromEntries(REASON_NAMES.map((name, index) => [name, index])) as Record<
   Reason,

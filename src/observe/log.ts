@@ -17,8 +17,11 @@ export type LineSink = (line: string) => boolean;
 
 /** How a log is made. */
 export interface LogOptions {
+  /** Lines below it are not made; connection events are of level `info`. */
   readonly level: LogLevel;
+  /** `json`: one object a line; `text`: time, level, event, then `name=value`. */
   readonly format: "json" | "text";
+  /** Takes each finished line, without its newline; must not wait. */
   readonly write: LineSink;
   /** Called for each line that was dropped. */
   readonly onDropped: () => void;

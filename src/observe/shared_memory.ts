@@ -60,7 +60,12 @@ export class Column {
   readonly #shares: Int32Array;
   readonly #counters: Float64Array;
 
-  /** @param memory the whole mapping @param index the column's number */
+  /**
+   * A view; nothing is written.
+   *
+   * @param memory the whole mapping
+   * @param index the column's number: a worker's, or the number of workers for main's own
+   */
   constructor(memory: ArrayBuffer, index: number) {
     const start = HEADER_BYTES + TOTALS_BYTES + index * COLUMN_BYTES;
     this.#totals = new Int32Array(memory, HEADER_BYTES, GAUGES);
@@ -155,7 +160,12 @@ export class SharedMemory {
   readonly main: Column;
   readonly #totals: Int32Array;
 
-  /** @param memory a zeroed mapping of `sharedMemoryBytes(workers)` @param workers how many columns */
+  /**
+   * Lays the memory out, before any worker maps it.
+   *
+   * @param memory a zeroed mapping of `sharedMemoryBytes(workers)`
+   * @param workers how many columns, besides main's own
+   */
   constructor(memory: ArrayBuffer, workers: number) {
     new Int32Array(memory, 0, 3).set([MAGIC, LAYOUT_VERSION, workers]);
     this.#totals = new Int32Array(memory, HEADER_BYTES, GAUGES);

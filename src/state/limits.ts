@@ -8,16 +8,18 @@
 /** What a limit counts. `duration` is written in TOML as a string such as `"1m30s"` and held in ms. */
 export type LimitUnit = "duration" | "count" | "bytes";
 
-/** What 0 means: `off` = no limit; `computed` = chosen at start; `refused` = a configuration error. */
+/** What 0 means: `off` = no limit; `computed` = chosen at start; `refused` = a configuration error; `value` = 0 itself. */
 export type LimitZero = "off" | "computed" | "refused" | "value";
 
 /** One limit. */
 export interface LimitRow {
   /** Section and key in the TOML file, such as `proxy.connect_timeout`. */
   readonly key: string;
+  /** How the value is written in TOML and held in the program. */
   readonly unit: LimitUnit;
   /** In ms for durations. */
   readonly default: number;
+  /** Whether an operator may write 0, and what it does. */
   readonly zero: LimitZero;
   /** Largest legal value, in ms for durations. */
   readonly max: number;

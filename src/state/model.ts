@@ -5,9 +5,11 @@
  * @module
  */
 
-/** A host and port. `host` is an IP literal without brackets, or a DNS name; `port` is 1–65535 (0 only for a listener). */
+/** A host and port. */
 export interface Endpoint {
+  /** An IP literal without brackets, or a DNS name (backends only; resolved anew for each connection). */
   readonly host: string;
+  /** 1–65535; 0, the kernel's choice, is legal for a listener only. */
   readonly port: number;
 }
 
@@ -43,9 +45,11 @@ export interface Route {
   readonly id: number;
   /** Canonical: lower-case ASCII without trailing dot; exact, `*.example.org`, or `*`. Unique within its listener. */
   readonly hostname: string;
+  /** Where the stream goes; one that is down is no configuration error. */
   readonly backend: Endpoint;
   /** A disabled route is kept and not served, as if it weren't there. */
   readonly enabled: boolean;
+  /** Default `l4`. */
   readonly mode: RouteMode;
   /** Send a PROXY protocol v2 header to the backend. */
   readonly sendProxyProtocol: boolean;
@@ -69,6 +73,7 @@ export interface Listener {
   readonly proxyProtocol: boolean;
   /** Who may send that header: IPs and CIDRs, canonical; not empty when `proxyProtocol`. */
   readonly trustedProxies: readonly string[];
+  /** In the order of their ids, which decides nothing: the most specific hostname wins. Empty = every name is refused. */
   readonly routes: readonly Route[];
 }
 
@@ -83,10 +88,13 @@ export type FirewallMode = "enforce" | "shadow";
 export interface FirewallRule {
   /** Immutable, unique over all rules that ever were. */
   readonly id: number;
+  /** Says how `value` is read. */
   readonly type: FirewallRuleType;
   /** Canonical: an IP, a CIDR with host bits zero, or an upper-case ISO 3166-1 alpha-2 code (or `XK`). */
   readonly value: string;
+  /** Default `block`. An allow rule goes before every block rule, whatever their order. */
   readonly action: FirewallAction;
+  /** Default `enforce`. */
   readonly mode: FirewallMode;
   /** Unix time in ms from which the rule no longer matches; absent = never. */
   readonly expiresAtMs?: number;
@@ -94,9 +102,14 @@ export interface FirewallRule {
   readonly comment: string;
 }
 
-/** The content of one revision. */
+/**
+ * The content of one revision. Every list in it is in the order of its ids: the store reads it so, and every change
+ * keeps it so.
+ */
 export interface Configuration {
+  /** In the order of their ids. No two addresses overlap. */
   readonly listeners: readonly Listener[];
+  /** In the order of their ids, expired ones included: expiry is judged when a connection is. */
   readonly firewallRules: readonly FirewallRule[];
 }
 
@@ -105,11 +118,14 @@ export type Seed<T extends { readonly id: number }> = Omit<T, "id">;
 
 /** A listener as a TOML file describes it: no ids yet. */
 export interface ListenerSeed extends Omit<Listener, "id" | "routes"> {
+  /** In the order of the file, which becomes the order of their ids. */
   readonly routes: readonly Seed<Route>[];
 }
 
 /** What a TOML file seeds a new database with. */
 export interface ConfigurationSeed {
+  /** In the order of the file, which becomes the order of their ids. */
   readonly listeners: readonly ListenerSeed[];
+  /** `[[firewall.rules]]` and the `blocked_*` shorthands together. */
   readonly firewallRules: readonly Seed<FirewallRule>[];
 }
