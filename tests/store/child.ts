@@ -1,7 +1,8 @@
-/** A process that uses a store until it is killed: `child.ts hold|seed|commit PATH`. */
+/** A process that uses a store until it is killed: `child.ts hold|seed|commit|contend PATH`. */
 
 import { ProxyError } from "../../src/errors.ts";
 import { diffConfiguration } from "../../src/state/diff.ts";
+import { DatabaseLock } from "../../src/store/lock.ts";
 import { Store } from "../../src/store/store.ts";
 import { CONFIGURATION, rules, TIME_MS } from "./fixtures.ts";
 
@@ -40,10 +41,31 @@ function commit(): void {
   }
 }
 
+/** Takes and gives up the lock 1,000 times, and says how often somebody else was inside at the same time. */
+function contend(): void {
+  let violations = 0;
+  for (let taken = 0; taken < 1_000;) {
+    try {
+      using _lock = DatabaseLock.take(path);
+      taken++;
+      try {
+        Deno.mkdirSync(`${path}.inside`);
+        Deno.removeSync(`${path}.inside`);
+      } catch {
+        violations++;
+      }
+    } catch (error) {
+      if (!(error instanceof ProxyError) || error.code !== "busy") throw error;
+    }
+  }
+  print(String(violations));
+}
+
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
 if (work === "hold") hold();
 else if (work === "seed") seed();
+else if (work === "contend") contend();
 else commit();

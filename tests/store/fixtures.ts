@@ -122,9 +122,9 @@ export class Folder implements Disposable {
     return `${this.path}/mc-proxy.db`;
   }
 
-  /** The names in it, sorted. */
-  names(): string[] {
-    return [...Deno.readDirSync(this.path)].map((entry) => entry.name).sort();
+  /** The names in it, or in a folder of it, sorted. */
+  names(folder = "."): string[] {
+    return [...Deno.readDirSync(`${this.path}/${folder}`)].map((entry) => entry.name).sort();
   }
 
   /** Makes a database with `configuration` as revision 1 and closes it. */

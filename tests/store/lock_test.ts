@@ -13,11 +13,11 @@ Deno.test("Store.open() is refused while another process has the database, and w
   const child = startChild(["hold", folder.database]);
   const lines = linesOf(child);
   assert.equal((await lines.next()).value, "open false");
-  const before = Deno.readFileSync(folder.database);
+  const before = await Deno.readFile(folder.database);
   refuses("busy", new RegExp(`in use by another mc-proxy \\(process ${child.pid}\\)`), () => {
     Store.open(folder.database);
   });
-  assert.deepEqual(Deno.readFileSync(folder.database), before);
+  assert.deepEqual(await Deno.readFile(folder.database), before);
   await endChild(child, lines);
   assert.ok(folder.names().includes("mc-proxy.db.lock"), "the lock file of a killed process stays");
   using store = Store.open(folder.database);
@@ -36,6 +36,19 @@ Deno.test("Store.open() in a second process is refused while this one has the da
     new RegExp(`^busy database ".*" is in use by another mc-proxy \\(process ${Deno.pid}\\)`),
   );
   assert.equal(store.isNew, true);
+});
+
+/** The holder removes the lock file: whoever opened it just before must not take the nameless file for the lock. */
+Deno.test("DatabaseLock.take() lets one process in at a time, however often they come and go", async () => {
+  using folder = new Folder();
+  const children = [1, 2, 3].map(() => startChild(["contend", folder.database]));
+  const violations = await Promise.all(children.map(async (child) => {
+    const lines = linesOf(child);
+    const line = (await lines.next()).value;
+    await endChild(child, lines);
+    return line;
+  }));
+  assert.deepEqual(violations, ["0", "0", "0"]);
 });
 
 Deno.test("Store.open() takes a lock file that was left behind, whatever stands in it", () => {

@@ -179,16 +179,16 @@ Deno.test({
       await t.step(name, async () => {
         using folder = new Folder();
         folder.seed();
-        Deno.chmodSync(folder.database, fileMode);
-        Deno.chmodSync(folder.path, folderMode);
+        await Deno.chmod(folder.database, fileMode);
+        await Deno.chmod(folder.path, folderMode);
         const before = contents(folder);
         const child = startChild(["hold", folder.database], { uid: NOBODY, gid: NOBODY });
         const lines = linesOf(child);
         const line = (await lines.next()).value ?? "";
         await endChild(child, lines);
         assert.match(line, message);
-        assert.deepEqual(Deno.readFileSync(folder.database), before.get(folder.database));
-        Deno.chmodSync(folder.path, 0o700);
+        assert.deepEqual(await Deno.readFile(folder.database), before.get(folder.database));
+        await Deno.chmod(folder.path, 0o700);
       });
     }
   },

@@ -12,12 +12,10 @@ Deno.test("takeSnapshot() makes a database that opens with the same content, and
   const result = await takeSnapshot(folder.database, undefined, NOW);
   assert.equal(result.path, `${folder.path}/backups/mc-proxy-20261122T153311Z.db`);
   assert.equal(result.revision, 1);
-  const info = Deno.statSync(result.path);
+  const info = await Deno.stat(result.path);
   assert.equal(result.sizeBytes, info.size);
   assert.equal((info.mode ?? 0) & 0o777, 0o600);
-  assert.deepEqual([...Deno.readDirSync(`${folder.path}/backups`)].map((entry) => entry.name), [
-    "mc-proxy-20261122T153311Z.db",
-  ]);
+  assert.deepEqual(folder.names("backups"), ["mc-proxy-20261122T153311Z.db"]);
   using store = Store.open(result.path);
   assert.deepEqual(store.readConfiguration(), CONFIGURATION);
   assert.deepEqual(store.readNextIds(), { listener: 3, route: 5, firewallRule: 4 });
@@ -92,9 +90,9 @@ Deno.test("takeSnapshot() twice in one second refuses the second and keeps the f
   using folder = new Folder();
   folder.seed();
   const first = await takeSnapshot(folder.database, undefined, NOW);
-  const bytes = Deno.readFileSync(first.path);
+  const bytes = await Deno.readFile(first.path);
   await assert.rejects(takeSnapshot(folder.database, undefined, NOW), /never overwrites/);
-  assert.deepEqual(Deno.readFileSync(first.path), bytes);
+  assert.deepEqual(await Deno.readFile(first.path), bytes);
 });
 
 Deno.test("takeSnapshot() of two at once into one name: one wins, whole, and one is refused", async () => {
