@@ -103,14 +103,32 @@ export class FieldSection {
   #addPseudo(kind: FieldKind, value: string): void {
     if (this.#sawField) this.#fault("a pseudo-field after a field", false);
     this.#sawPseudo = true;
-    let before: string | undefined;
-    if (kind === FieldKind.METHOD) [before, this.method] = [this.method, value];
-    else if (kind === FieldKind.SCHEME) [before, this.scheme] = [this.scheme, value];
-    else if (kind === FieldKind.AUTHORITY) [before, this.authority] = [this.authority, value];
-    else if (kind === FieldKind.PATH) [before, this.path] = [this.path, value];
-    else if (kind === FieldKind.STATUS) [before, this.status] = [this.status, value];
-    else [before, this.protocol] = [this.protocol, value];
+    const before = this.#replacePseudo(kind, value);
     if (before !== undefined) this.#fault("a pseudo-field twice", false);
+  }
+
+  #replacePseudo(kind: FieldKind, value: string): string | undefined {
+    let before: string | undefined;
+    if (kind === FieldKind.METHOD) {
+      before = this.method;
+      this.method = value;
+    } else if (kind === FieldKind.SCHEME) {
+      before = this.scheme;
+      this.scheme = value;
+    } else if (kind === FieldKind.AUTHORITY) {
+      before = this.authority;
+      this.authority = value;
+    } else if (kind === FieldKind.PATH) {
+      before = this.path;
+      this.path = value;
+    } else if (kind === FieldKind.STATUS) {
+      before = this.status;
+      this.status = value;
+    } else {
+      before = this.protocol;
+      this.protocol = value;
+    }
+    return before;
   }
 
   #addSpecial(kind: FieldKind, name: string, value: string): void {
