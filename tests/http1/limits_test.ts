@@ -16,6 +16,7 @@ Deno.test("limits are met exactly", async (t) => {
     ["head bytes", head(200), "request 1 GET / end"],
     ["head bytes", head(201), "closed 431"],
     ["head without end", "x".repeat(201), "closed 431"],
+    ["a malformed line that is too long", `GET / HTTP/1.1\r\nX\0${"x".repeat(200)}\r\n`, "closed 431"],
     ["head fields", fields(10), "request 1 GET / end"],
     ["head fields", fields(11), "closed 431"],
     ["trailer fields", `${chunked}0\r\n${"X: y\r\n".repeat(11)}\r\n`, "closed 431"],

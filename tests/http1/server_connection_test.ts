@@ -97,6 +97,26 @@ Deno.test("Http1ServerConnection wants no input while content is not credited", 
   assert.equal(server.wantsInput, true);
 });
 
+Deno.test("Http1ServerConnection wants input again when a stream ended without credit", () => {
+  const { server } = openServer(`${POST}Content-Length: 100\r\n\r\n${"x".repeat(100)}`, {
+    bodyWindowBytes: 100,
+  });
+  assert.equal(server.wantsInput, false);
+  server.response(1, responseHead(200), true);
+  assert.equal(server.wantsInput, true);
+});
+
+Deno.test("Http1ServerConnection keeps bytes in order that are fed inside a call", () => {
+  const { server, calls, recorder } = openServer("");
+  recorder.request = (id, head) => {
+    if (id === 1) server.receive(bytesOf("/c HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    recorder.calls.push(head.path);
+  };
+  server.receive(bytesOf(`${GET}GET /b`), 0);
+  server.response(1, responseHead(200), true);
+  assert.deepEqual(calls, ["/", "/b/c"]);
+});
+
 Deno.test("Http1ServerConnection holds a bounded number of pipelined bytes", () => {
   const { server, calls } = openServer(GET, { maxHeldBytes: 1000 });
   server.receive(new Uint8Array(1000), 0);
@@ -131,6 +151,15 @@ Deno.test("Http1ServerConnection ends in good order when a complete early respon
   server.receive(bytesOf("def"), 0);
   server.reset(1, 0);
   assert.deepEqual(calls, ["request 1 POST /", "data abcdef", "closed"]);
+});
+
+Deno.test("Http1ServerConnection resets the connection when a stream is reset before its response is complete", () => {
+  for (const begins of [false, true]) {
+    const { server, calls } = openServer(GET);
+    if (begins) server.response(1, responseHead(200), false);
+    server.reset(1, 0);
+    assert.deepEqual(calls, ["request 1 GET / end", "closed reset"]);
+  }
 });
 
 Deno.test("Http1ServerConnection counts what was taken", () => {

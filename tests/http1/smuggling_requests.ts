@@ -224,6 +224,8 @@ export const CHUNKS: readonly Row[] = [
     "reset 1 1",
     REFUSED,
   ],
+  ["CR without LF after the data", "3\r\nabc\rX0\r\n\r\n", BEGUN, "data abc", "reset 1 1", REFUSED],
+  ["a size of many zeros", "00000000000000003\r\nabc\r\n0\r\n\r\n", BEGUN, "reset 1 1", REFUSED],
   ["trailers", "0\r\nX-Sum: 1\r\n\r\n", BEGUN, "trailers x-sum,1"],
   [
     "trailers that may not be",
