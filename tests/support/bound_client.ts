@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import net from "node:net";
 
-/** All that a client saw that sent something or nothing and then only read. */
+/** All that a client saw. */
 export interface Sighting {
   /** Bytes that came, whatever they were. */
   readonly bytes: Uint8Array;
@@ -19,8 +19,8 @@ export interface Sighting {
 const TIMEOUT_MS = 15_000;
 
 /**
- * Connects to `host:port` (IPv4) from `localAddress`, sends `request` (absent = nothing) and its own FIN never, and
- * reads to the end.
+ * Connects to `host:port` (IPv4) from `localAddress`, sends `request` and its FIN (absent: neither), and reads to the
+ * end.
  */
 export function exchangeFrom(localAddress: string, addr: string, request?: Uint8Array): Promise<Sighting> {
   const [host, port] = addr.split(":");
@@ -36,7 +36,7 @@ export function exchangeFrom(localAddress: string, addr: string, request?: Uint8
       socket.destroy();
       resolve({ bytes: new Uint8Array(Buffer.concat(chunks)), end });
     };
-    socket.on("connect", () => request !== undefined && socket.write(request));
+    socket.on("connect", () => request !== undefined && socket.end(request));
     socket.on("data", (chunk) => chunks.push(chunk));
     socket.on("end", () => finish("FIN"));
     socket.on("error", (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
