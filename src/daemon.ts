@@ -15,7 +15,8 @@ import { probeListeners } from "./net/probe.ts";
 import { createMemoryFile, fileLimit, loadNative, mapMemoryFile } from "./net/native.ts";
 import { COUNTER } from "./observe/counters.ts";
 import { Log } from "./observe/log.ts";
-import { SharedMemory, sharedMemoryBytes } from "./observe/shared_memory.ts";
+import { sharedMemoryBytes } from "./observe/memory_layout.ts";
+import { SharedMemory } from "./observe/shared_memory.ts";
 import { LineWriter } from "./proxy/lines.ts";
 import { formatEndpoint } from "./state/listen_address.ts";
 import type { Limits } from "./state/limits.ts";
@@ -117,6 +118,7 @@ class Server {
       options: {
         limits: this.#limits,
         blockUnknownCountry: this.#config.settings.blockUnknownCountry,
+        limitMode: this.#config.settings.limitMode,
         ...(geoip !== undefined && { geoip }),
       },
     };

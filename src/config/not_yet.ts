@@ -14,21 +14,13 @@ export interface NotYet {
   readonly sentence: string;
 }
 
-const PROXY_PROTOCOL = "the PROXY protocol comes with a later version";
-const ADDRESS_LIMITS = "rate and per-address limits come with a later version";
 const LAYER_7 = "layer 7 comes with a later version";
 
 /** What this version lacks. */
 export const NOT_YET: readonly NotYet[] = [
-  { key: "listeners.proxy_protocol", effect: "refused", sentence: PROXY_PROTOCOL },
-  { key: "listeners.trusted_proxies", effect: "refused", sentence: PROXY_PROTOCOL },
-  { key: "listeners.routes.send_proxy_protocol", effect: "refused", sentence: PROXY_PROTOCOL },
   { key: "listeners.routes.mode", effect: "refused", sentence: LAYER_7 },
   { key: "http", effect: "refused", sentence: LAYER_7 },
   { key: "log.requests", effect: "refused", sentence: LAYER_7 },
-  { key: "firewall.rate_limit", effect: "refused", sentence: ADDRESS_LIMITS },
-  { key: "firewall.rate_burst", effect: "refused", sentence: ADDRESS_LIMITS },
-  { key: "firewall.max_connections_per_ip", effect: "refused", sentence: ADDRESS_LIMITS },
   {
     key: "grpc",
     effect: "warning",

@@ -79,6 +79,7 @@ function readTop(reading: Reading, table: Readonly<Record<string, unknown>>): Bo
     ...(grpc === undefined ? {} : { grpc }),
     geoipDb: firewall.values.geoip_db,
     blockUnknownCountry: firewall.values.block_unknown_country,
+    limitMode: firewall.values.limit_mode,
     limits: collectLimits({ proxy, http, firewall: firewall.values }),
     metricsTextfile: metrics.textfile,
     logLevel: log.level,

@@ -113,6 +113,7 @@ export const GRPC: Section<typeof grpcKeys> = { name: "grpc", keys: grpcKeys, ta
 export const firewallKeys = {
   geoip_db: NO_PATH,
   block_unknown_country: NO_FLAG,
+  limit_mode: optional(choice("enforce", "shadow"), "enforce", '"enforce"'),
   blocked_ips: list(RULE_VALUES.ip),
   blocked_cidrs: list(RULE_VALUES.cidr),
   blocked_countries: list(RULE_VALUES.country),

@@ -18,7 +18,7 @@ export const ACCEPT_ERROR_CODES = ["aborted", "descriptors", "memory", "other"] 
 export type AcceptErrorCode = typeof ACCEPT_ERROR_CODES[number];
 
 /** Label values of `firewall_verdicts_total{type}`. */
-export const VERDICT_TYPES = ["ip", "cidr", "country", "rate_limit"] as const;
+export const VERDICT_TYPES = ["ip", "cidr", "country", "rate_limit", "connections"] as const;
 /** What kind of rule decided. */
 export type VerdictType = typeof VERDICT_TYPES[number];
 const VERDICT_MODES = ["enforce", "shadow"] as const;

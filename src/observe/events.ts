@@ -42,6 +42,8 @@ export interface ConnectionEvent {
   readonly dial_ms?: number;
   /** ms from accept to the end. */
   readonly total_ms: number;
+  /** Connections with the same reason that got no line since the last one that did; absent = none. */
+  readonly unlogged?: number;
 }
 
 const TEXT_MAX = 1_024;
@@ -56,7 +58,8 @@ export function isConnectionEvent(value: unknown): value is ConnectionEvent {
     isCount(event.bytes_received) && isCount(event.bytes_sent) && isCount(event.total_ms) &&
     optional(event.sni, isText) && optional(event.alpn, isTexts) && optional(event.ech_offered, isFlag) &&
     optional(event.route, isText) && optional(event.rule, isText) && optional(event.shadow, isTexts) &&
-    optional(event.backend, isText) && optional(event.hello_ms, isCount) && optional(event.dial_ms, isCount);
+    optional(event.backend, isText) && optional(event.hello_ms, isCount) &&
+    optional(event.dial_ms, isCount) && optional(event.unlogged, isCount);
 }
 
 function optional(value: unknown, check: (value: unknown) => boolean): boolean {

@@ -6,7 +6,7 @@
 
 import { bytesCounter, phaseBucket, phaseSum, reasonCounter, verdictCounter } from "../observe/counters.ts";
 import type { ConnectionEvent } from "../observe/events.ts";
-import { GAUGE_ALL, listenerGauge, routeGauge } from "../observe/shared_memory.ts";
+import { GAUGE_ALL, GAUGE_NONE, listenerGauge, routeGauge } from "../observe/memory_layout.ts";
 import { closeQuietly } from "../net/reset.ts";
 import { Deadline } from "../net/deadlines.ts";
 import type { AdmitFacts, AdmitVerdict, RouteFacts, RouteVerdict } from "../policy/decide.ts";
@@ -34,7 +34,11 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
   readonly socket: Deno.TcpConn;
   /** The state that this connection began with. */
   readonly state: RuntimeState;
-  readonly client: IpAddress;
+  /** The peer's address; the declared one once a trusted peer has declared it. Canonical. */
+  client: IpAddress;
+  clientPort: number;
+  /** Where the client connected to. */
+  destination: Endpoint;
   /** Unix time of the accept in ms: when rules are judged. */
   readonly nowMs = Date.now();
   /** Ends the phase that the connection is in. */
@@ -55,8 +59,8 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
   #admission: AdmitVerdict | undefined;
   #route: Route | undefined;
   #backendAddress: Endpoint | undefined;
-  #isCounted = false;
-  #countedRoute: number | undefined;
+  /** Gauges that count this connection. */
+  readonly #held: number[] = [];
 
   /** @param plane the worker @param listener who accepted it @param socket ownership passes to the connection */
   constructor(plane: DataPlane, listener: BoundListener, socket: Deno.TcpConn) {
@@ -65,7 +69,10 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     this.socket = socket;
     this.state = plane.state;
     this.id = plane.nextConnectionId();
-    this.client = parseIpAddress(socket.remoteAddr.hostname) ?? NO_ADDRESS;
+    const { remoteAddr, localAddr } = socket;
+    this.client = parseIpAddress(remoteAddr.hostname) ?? NO_ADDRESS;
+    this.clientPort = remoteAddr.port;
+    this.destination = { host: localAddr.hostname, port: localAddr.port };
     plane.connections.add(this);
   }
 
@@ -85,8 +92,13 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     return this.#plane.country(address);
   }
 
+  /** Takes a token of the client's bucket; in shadow mode a client without one passes and is counted. */
   takeRateToken(): boolean {
-    return true;
+    const { rateLimit, rateBurst } = this.state.limits;
+    const { column, rates, limitMode } = this.#plane;
+    if (rates.take(this.client, { ratePerSecond: rateLimit, burst: rateBurst })) return true;
+    column.count(verdictCounter("rate_limit", limitMode));
+    return limitMode === "shadow";
   }
 
   /** Takes the slots that count this connection, or says that one of the limits leaves no room. */
@@ -95,22 +107,33 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
   }
 
   #overListenerLimit(): boolean {
-    const { column, connectionsMax, state } = this.#plane;
+    const { column, connectionsMax } = this.#plane;
     if (column.share(GAUGE_ALL) >= connectionsMax) return true;
-    if (!column.acquire(GAUGE_ALL, state.limits.maxConnections)) return true;
-    if (!column.acquire(listenerGauge(this.listener.slot), this.listener.maxConnections)) {
-      column.release(GAUGE_ALL);
-      return true;
+    return !this.#acquire(GAUGE_ALL, this.state.limits.maxConnections) ||
+      !this.#acquire(listenerGauge(this.listener.slot), this.listener.maxConnections) ||
+      this.#overAddressLimit(this.state.limits.maxConnectionsPerIp);
+  }
+
+  #overAddressLimit(limit: number): boolean {
+    if (limit === 0) return false;
+    const { column, limitMode } = this.#plane;
+    const gauge = column.acquireAddress(this.client, limit);
+    if (gauge === undefined) {
+      column.count(verdictCounter("connections", limitMode));
+      return limitMode === "enforce";
     }
-    this.#isCounted = true;
+    if (gauge !== GAUGE_NONE) this.#held.push(gauge);
     return false;
   }
 
   #overRouteLimit(route: Route): boolean {
-    const gauge = routeGauge(this.#plane.routeSlot(route.id));
-    if (!this.#plane.column.acquire(gauge, route.maxConnections)) return true;
-    this.#countedRoute = gauge;
-    return false;
+    return !this.#acquire(routeGauge(this.#plane.routeSlot(route.id)), route.maxConnections);
+  }
+
+  #acquire(gauge: number, limit: number): boolean {
+    const isAdded = this.#plane.column.acquire(gauge, limit);
+    if (isAdded) this.#held.push(gauge);
+    return isAdded;
   }
 
   /** Notes whether it was let in, and counts the rules that had a say. */
@@ -119,9 +142,8 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     const { column } = this.#plane;
     for (const rule of verdict.shadowed) column.count(verdictCounter(rule.type, "shadow"));
     if (verdict.kind === "admit") return verdict;
-    if (verdict.reason === "rate_limited") column.count(verdictCounter("rate_limit", "enforce"));
-    else if (verdict.reason === "blocked_country") column.count(verdictCounter("country", "enforce"));
-    else if (verdict.rule !== undefined) column.count(verdictCounter(verdict.rule.type, "enforce"));
+    if (verdict.reason === "blocked_country") column.count(verdictCounter("country", "enforce"));
+    else if (verdict.rule?.action === "block") column.count(verdictCounter(verdict.rule.type, "enforce"));
     return verdict;
   }
 
@@ -133,9 +155,34 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     return this.#backendAddress;
   }
 
+  /** Takes the address that a trusted peer declares: from here on it is the client. */
+  declare(client: IpAddress, port: number, destination: Endpoint): void {
+    this.client = client;
+    this.clientPort = port;
+    this.destination = destination;
+  }
+
+  /** The ClientHello is whole. */
+  greet(hello: ClientHello): void {
+    this.#plane.deadlines.clear(this.deadline);
+    this.hello = hello;
+    this.helloMs = this.elapsedMs();
+  }
+
+  /** Ends the connection with `reason` when `timeoutMs` since its accept have passed. */
+  endAt(reason: Reason, timeoutMs: number): void {
+    this.onDeadline = () => this.end(reason);
+    this.#plane.deadlines.set(this.deadline, Math.max(0, timeoutMs - this.elapsedMs()));
+  }
+
   /** ms since the accept. */
   elapsedMs(): number {
     return performance.now() - this.#acceptedMs;
+  }
+
+  /** Whether the backend is told the client's address. */
+  get sendsProxyHeader(): boolean {
+    return this.#route?.sendProxyProtocol === true;
   }
 
   /** Idle limit of this connection in ms; 0 = off. */
@@ -170,13 +217,11 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     }
     plane.connections.delete(this);
     const { column } = plane;
-    if (this.#countedRoute !== undefined) column.release(this.#countedRoute);
-    if (this.#isCounted) {
-      column.release(listenerGauge(this.listener.slot));
-      column.release(GAUGE_ALL);
-    }
-    this.#count(this.endedBy ?? reason);
-    plane.events.add(this.#event(this.endedBy ?? reason));
+    for (const gauge of this.#held) column.release(gauge);
+    const outcome = this.endedBy ?? reason;
+    this.#count(outcome);
+    const unlogged = plane.sampler.sample(outcome, this.nowMs);
+    if (unlogged !== undefined) plane.events.add(this.#event(outcome, unlogged));
   }
 
   #count(reason: Reason): void {
@@ -193,7 +238,7 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     }
   }
 
-  #event(reason: Reason): ConnectionEvent {
+  #event(reason: Reason, unlogged: number): ConnectionEvent {
     const { hello } = this;
     const admission = this.#admission;
     const rule = admission?.rule;
@@ -201,7 +246,7 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
       time: Date.now(),
       id: this.id,
       listener: this.listener.name,
-      client: formatEndpoint({ host: this.client.text, port: this.socket.remoteAddr.port }),
+      client: formatEndpoint({ host: this.client.text, port: this.clientPort }),
       reason,
       ...(hello !== undefined && helloFields(hello)),
       ...(this.#route !== undefined && { route: this.#route.hostname }),
@@ -214,6 +259,7 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
       ...(this.helloMs !== undefined && { hello_ms: rounded(this.helloMs) }),
       ...(this.dialMs !== undefined && { dial_ms: rounded(this.dialMs) }),
       total_ms: rounded(this.elapsedMs()),
+      ...(unlogged > 0 && { unlogged }),
     };
   }
 }

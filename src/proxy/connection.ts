@@ -11,6 +11,8 @@ import { dialBackend } from "./backend.ts";
 import { ClientConnection } from "./client_connection.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { BoundListener } from "./listener.ts";
+import { Peeked } from "./peeked.ts";
+import { receiveProxyHeader } from "./proxy_header.ts";
 import { refuse } from "./refuse.ts";
 import { relay } from "./relay.ts";
 import { sniff } from "./sniff.ts";
@@ -39,11 +41,15 @@ export async function handleConnection(
 async function serve(plane: DataPlane, connection: ClientConnection): Promise<Reason> {
   const { state } = connection;
 
+  const peeked = new Peeked(connection);
+  const headerFault = await receiveProxyHeader(connection, peeked);
+  if (headerFault !== undefined) return refuse(plane, connection, headerFault);
+
   const admission = connection.admitted(admit(connection, state));
   if (admission.kind === "deny") return refuse(plane, connection, admission.reason);
 
-  const sniffed = await sniff(plane, connection);
-  if (sniffed.kind === "invalid") return refuse(plane, connection, sniffed.reason);
+  const helloFault = await sniff(connection, peeked);
+  if (helloFault !== undefined) return refuse(plane, connection, helloFault);
 
   const target = connection.routed(route<Route>(connection, state));
   if (typeof target === "string") return refuse(plane, connection, target);
@@ -51,5 +57,5 @@ async function serve(plane: DataPlane, connection: ClientConnection): Promise<Re
   const dialled = await dialBackend(plane, connection, target);
   if (dialled !== "connected") return refuse(plane, connection, dialled);
 
-  return relay(plane, connection, sniffed.peeked);
+  return relay(plane, connection, peeked);
 }

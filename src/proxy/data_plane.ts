@@ -6,9 +6,12 @@
 
 import type { Deadlines } from "../net/deadlines.ts";
 import type { Resetter } from "../net/reset.ts";
-import type { Column } from "../observe/shared_memory.ts";
+import type { Column } from "../observe/column.ts";
+import type { RateTable } from "../observe/rate_table.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
+import type { LimitMode } from "../state/settings.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
+import type { BlockSampler } from "./block_sampler.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { EventBatches } from "./event_batches.ts";
 import type { Registry } from "./registry.ts";
@@ -20,6 +23,11 @@ export interface DataPlane {
   readonly column: Column;
   readonly deadlines: Deadlines;
   readonly resetter: Resetter;
+  /** Token buckets of all workers. */
+  readonly rates: RateTable;
+  /** Whether limits by address are enforced or only counted. */
+  readonly limitMode: LimitMode;
+  readonly sampler: BlockSampler;
   readonly events: EventBatches;
   /** Open connections. Each adds and deletes itself. */
   readonly connections: Registry<ClientConnection>;

@@ -8,6 +8,7 @@
 
 import { type ConnectionEvent, isConnectionEvent } from "../observe/events.ts";
 import type { Change } from "../state/change.ts";
+import type { LimitMode } from "../state/settings.ts";
 import type { Limits } from "../state/limits.ts";
 
 /** Longest line in bytes. */
@@ -62,6 +63,7 @@ export interface PrepareMessage {
 export interface StateOptions {
   readonly limits: Limits;
   readonly blockUnknownCountry: boolean;
+  readonly limitMode: LimitMode;
   /** Absent = no GeoIP database. */
   readonly geoip?: GeoipSlot;
 }

@@ -7,6 +7,8 @@
 import type { Reason } from "../reasons.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { DataPlane } from "./data_plane.ts";
+import type { Peeked } from "./peeked.ts";
+import { proxyHeaderFor } from "./proxy_header.ts";
 
 /** A waiting read holds its buffer, so an idle connection costs two of these. */
 const BUFFER_BYTES_MIN = 2_048;
@@ -53,7 +55,7 @@ class Relay {
 export async function relay(
   plane: DataPlane,
   connection: ClientConnection,
-  peeked: Uint8Array<ArrayBuffer>,
+  peeked: Peeked,
 ): Promise<Reason> {
   const shared = new Relay(plane, connection);
   shared.watch(connection.idleTimeoutMs, "idle");
@@ -64,13 +66,16 @@ export async function relay(
 }
 
 /** Client to backend. */
-async function sendUpstream(shared: Relay, peeked: Uint8Array<ArrayBuffer>): Promise<void> {
+async function sendUpstream(shared: Relay, peeked: Peeked): Promise<void> {
   const { connection } = shared;
   const { socket, backend } = connection;
   let buffer = new Uint8Array(peeked.buffer);
   let reading = false;
   try {
-    await writeAll(backend!, peeked, peeked.length);
+    const first = connection.sendsProxyHeader
+      ? joined(proxyHeaderFor(connection), peeked.bytes)
+      : peeked.bytes;
+    await writeAll(backend!, first, first.length);
     // The hello travels alone, so what follows is the first that Nagle's algorithm could hold back.
     let isDelayed = true;
     for (;;) {
@@ -119,6 +124,13 @@ async function sendDownstream(shared: Relay): Promise<void> {
 async function writeAll(to: Deno.TcpConn, buffer: Uint8Array, length: number): Promise<void> {
   let written = await to.write(length === buffer.length ? buffer : buffer.subarray(0, length));
   while (written < length) written += await to.write(buffer.subarray(written, length));
+}
+
+function joined(head: Uint8Array, rest: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(head.length + rest.length);
+  whole.set(head);
+  whole.set(rest, head.length);
+  return whole;
 }
 
 /** The buffer for the next read: larger while reads fill it, small again when they come small. */

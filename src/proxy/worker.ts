@@ -7,12 +7,16 @@
 
 import { ProxyError } from "../errors.ts";
 import { Deadlines } from "../net/deadlines.ts";
-import { armAlarm, loadNative, mapMemoryFile } from "../net/native.ts";
+import { armAlarm, loadNative, mapMemoryFile, monotonicMs } from "../net/native.ts";
 import { Resetter } from "../net/reset.ts";
 import { COUNTER } from "../observe/counters.ts";
-import { Column, SharedMemory } from "../observe/shared_memory.ts";
+import { Column } from "../observe/column.ts";
+import { isLaidOut, rateTableOf } from "../observe/memory_layout.ts";
+import type { RateTable } from "../observe/rate_table.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
+import type { LimitMode } from "../state/settings.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
+import { BlockSampler } from "./block_sampler.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { DataPlane } from "./data_plane.ts";
 import { EventBatches } from "./event_batches.ts";
@@ -46,7 +50,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   loadNative();
   const memory = mapMemoryFile(start.sharedMemory.fd, start.sharedMemory.sizeBytes);
   const geoip = mapMemoryFile(start.geoip.fd, start.geoip.sizeBytes);
-  if (!SharedMemory.isLaidOut(memory)) {
+  if (!isLaidOut(memory)) {
     throw new ProxyError("internal", "the shared memory is of another build");
   }
   await giveUpPermissions();
@@ -72,6 +76,8 @@ class Worker implements DataPlane {
   readonly resetter = new Resetter(() =>
     this.#log("warning", "reset_unavailable", "connections are closed instead")
   );
+  readonly sampler = new BlockSampler();
+  readonly rates: RateTable;
   readonly #output = new LineWriter(Deno.stdout, OUTPUT_BYTES_MAX);
   readonly #state: WorkerState;
   readonly #start: StartMessage;
@@ -84,6 +90,7 @@ class Worker implements DataPlane {
     this.connectionsMax = start.connectionsMax;
     this.column = new Column(memory, start.column);
     this.#state = new WorkerState(geoip, () => this.column.count(COUNTER.geoipLookupErrors));
+    this.rates = rateTableOf(memory, monotonicMs, () => this.column.count(COUNTER.rateTableEvictions));
     this.events = new EventBatches(
       this.#output,
       (dropped) => this.column.count(COUNTER.eventsDropped, dropped),
@@ -92,6 +99,10 @@ class Worker implements DataPlane {
 
   get state(): RuntimeState {
     return this.#state.current;
+  }
+
+  get limitMode(): LimitMode {
+    return this.#state.limitMode;
   }
 
   nextConnectionId(): string {

@@ -10,6 +10,7 @@ import type { IpAddress } from "../policy/ip_address.ts";
 import type { Change } from "../state/change.ts";
 import { changeRuntimeState, emptyRuntimeState, type RuntimeState } from "../state/runtime_state.ts";
 import { DEFAULT_LIMITS } from "../state/limits.ts";
+import type { LimitMode } from "../state/settings.ts";
 import type { Sliced } from "../state/slices.ts";
 import { BoundListener } from "./listener.ts";
 import type { PrepareMessage, StateOptions } from "./messages.ts";
@@ -21,6 +22,7 @@ interface Prepared {
   readonly listeners: ReadonlyMap<number, BoundListener>;
   readonly added: readonly BoundListener[];
   readonly countries: CountryDatabase | undefined;
+  readonly limitMode: LimitMode;
 }
 
 /** What a worker serves, and how it comes to serve something else: prepare, then activate or abort. */
@@ -39,6 +41,8 @@ export class WorkerState {
   readonly #routeSlots = new Map<number, number>();
   #listeners: ReadonlyMap<number, BoundListener> = new Map();
   #countries: CountryDatabase | undefined;
+  /** Whether limits by address are enforced. */
+  limitMode: LimitMode = "enforce";
   #parts: Change[] = [];
   #prepared: Prepared | undefined;
 
@@ -82,7 +86,7 @@ export class WorkerState {
 
   async #build(message: PrepareMessage, changes: Change[], options: StateOptions): Promise<Prepared> {
     const { revision, generation } = message;
-    const { limits, blockUnknownCountry, geoip } = options;
+    const { limits, blockUnknownCountry, limitMode, geoip } = options;
     const context = { revision, generation, limits, blockUnknownCountry };
     const state = await inSlices(changeRuntimeState(this.current, changes, context));
     const countries = geoip && new CountryDatabase(
@@ -102,7 +106,7 @@ export class WorkerState {
       for (const bound of added) bound.close();
       throw error;
     }
-    return { state, listeners, added, countries };
+    return { state, listeners, added, countries, limitMode };
   }
 
   #bind(listener: ConstructorParameters<typeof BoundListener>[0]): BoundListener {
@@ -132,6 +136,7 @@ export class WorkerState {
     this.current = prepared.state;
     this.#listeners = prepared.listeners;
     this.#countries = prepared.countries;
+    this.limitMode = prepared.limitMode;
     return prepared.added;
   }
 

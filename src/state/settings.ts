@@ -32,6 +32,9 @@ export interface GrpcSettings {
   readonly serverCa: string;
 }
 
+/** What becomes of a client over a limit by address: kept out, or counted and let in. */
+export type LimitMode = "enforce" | "shadow";
+
 /** How much is logged; each level includes those before it: error, warning, info, debug. */
 export type LogLevel = "error" | "warning" | "info" | "debug";
 
@@ -45,6 +48,8 @@ export interface Settings {
   readonly geoipDb: string;
   /** Block addresses whose country the database doesn't know; private ones are never unknown. Default false. */
   readonly blockUnknownCountry: boolean;
+  /** Whether `rate_limit` and `max_connections_per_ip` are enforced, or only counted. Default `enforce`. */
+  readonly limitMode: LimitMode;
   /** As the file says or by default; what 0 computes is not computed yet. */
   readonly limits: Limits;
   /** File that gets the metrics in Prometheus' text format; empty = none. */

@@ -19,6 +19,7 @@ Deno.test("parseConfig() gives every setting its default when only the database 
       databasePath: "/etc/mc-proxy/a.db",
       geoipDb: "",
       blockUnknownCountry: false,
+      limitMode: "enforce",
       limits: DEFAULT_LIMITS,
       metricsTextfile: "",
       logLevel: "info",

@@ -1,0 +1,58 @@
+/**
+ * The PROXY protocol on a connection: the header that a load balancer puts before its client's bytes, and the one
+ * that a backend gets.
+ *
+ * @module
+ */
+
+import { parseIpAddress } from "../policy/ip_address.ts";
+import type { Reason } from "../reasons.ts";
+import { parseProxyHeader } from "../wire/proxy_protocol.ts";
+import type { ProxyHeader } from "../wire/proxy_protocol_header.ts";
+import { formatProxyHeaderV2 } from "../wire/proxy_protocol_v2_format.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Peeked } from "./peeked.ts";
+
+/**
+ * Reads the header that the listener requires, from trusted peers only; from then on the client is the address
+ * that it declares. A listener that doesn't require one reads nothing.
+ *
+ * @returns why the connection can't be served; absent = go on
+ */
+export async function receiveProxyHeader(
+  connection: ClientConnection,
+  peeked: Peeked,
+): Promise<Reason | undefined> {
+  const listener = connection.state.listenersById.get(connection.listenerId);
+  if (listener?.proxyProtocol !== true) return undefined;
+  if (listener.trustedProxies.lookup(connection.client).length === 0) return "proxy_untrusted";
+  connection.endAt("proxy_header_timeout", connection.state.limits.clientHelloTimeoutMs);
+  for (;;) {
+    const read = await peeked.readMore("proxy_header_invalid");
+    if (typeof read === "string") return read;
+    const outcome = parseProxyHeader(peeked.bytes);
+    if (outcome.kind === "invalid") return outcome.reason;
+    if (outcome.kind === "need_more") continue;
+    declareClient(connection, outcome.header);
+    peeked.take(outcome.consumed);
+    return undefined;
+  }
+}
+
+function declareClient(connection: ClientConnection, { source, destination }: ProxyHeader): void {
+  const address = source && parseIpAddress(source.host);
+  if (source === undefined || destination === undefined || address === undefined) return;
+  connection.declare(address, source.port, destination);
+}
+
+/** The version 2 header that tells a backend whose connection this is. */
+export function proxyHeaderFor(connection: ClientConnection): Uint8Array {
+  const { client, clientPort, destination, hello, id } = connection;
+  const authority = hello?.serverNameAsSent;
+  return formatProxyHeaderV2({
+    source: { host: client.text, port: clientPort },
+    destination: { host: destination.host, port: destination.port },
+    ...(authority !== undefined && { authority }),
+    uniqueId: new TextEncoder().encode(id),
+  });
+}
