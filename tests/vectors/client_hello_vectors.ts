@@ -88,7 +88,7 @@ function judge(
 }
 
 /** Whether the name stands in the bytes as it is: a name that nobody sent must not be routed. */
-function holdsName(bytes: Uint8Array, name: string): boolean {
+export function holdsName(bytes: Uint8Array, name: string): boolean {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("").toLowerCase().includes(name);
 }
 

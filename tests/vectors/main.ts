@@ -9,12 +9,18 @@
 import { print } from "../support/print.ts";
 import { checkClientHellos, loadClientHellos } from "./client_hello_vectors.ts";
 import { checkProxyHeaders, loadProxyHeaders } from "./proxy_protocol_vectors.ts";
+import { checkBrokenGeoip, checkGeoip, loadGeoip, runBrokenGeoip } from "./geoip_vectors.ts";
+import { runClientHellos } from "./running_hellos.ts";
 import { describeResult, type VectorResult } from "./result.ts";
 
 /** Every set, in the order in which it runs. */
 const SETS: readonly ((directory: string) => Promise<VectorResult>)[] = [
   async (directory) => checkClientHellos(await loadClientHellos(directory)),
   async (directory) => checkProxyHeaders(await loadProxyHeaders(directory)),
+  async (directory) => checkGeoip(directory, await loadGeoip(directory)),
+  checkBrokenGeoip,
+  runBrokenGeoip,
+  async (directory) => runClientHellos(await loadClientHellos(directory)),
 ];
 
 const WRONG_SHOWN_MAX = 20;
