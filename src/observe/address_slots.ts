@@ -61,7 +61,6 @@ export class AddressSlots {
    */
   slotOf(address: IpAddress, scope: PrefixScope): number | undefined {
     const [high, low] = this.#permuted(address, scope);
-    const key = (BigInt(high) << 32n) | BigInt(low);
     const first = scope === "own"
       ? (low % (OWN_SLOTS / WAYS)) * WAYS
       : OWN_SLOTS + (low % (COARSE_SLOTS / WAYS)) * WAYS;
@@ -71,6 +70,7 @@ export class AddressSlots {
       const free = this.#firstFree(first);
       if (free === undefined) return undefined;
       const previous = Atomics.load(this.#keys, free);
+      const key = (BigInt(high) << 32n) | BigInt(low);
       if (!this.#isFree(free) || Atomics.compareExchange(this.#keys, free, previous, key) !== previous) {
         continue;
       }

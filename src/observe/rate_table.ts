@@ -25,6 +25,11 @@ export interface RateLimit {
   readonly burst: number;
 }
 
+/** A token in the unit of the buckets' words. */
+const TOKEN = nextBucket(0n, 0, 1, 1).word;
+/** Attempts to take a token from a slot that others keep taking. */
+const TAKE_TRIES = 8;
+
 /** One process's view of the buckets. */
 export class RateTable {
   readonly #buckets: BigInt64Array;
@@ -52,30 +57,49 @@ export class RateTable {
   }
 
   /**
-   * Takes a token of an address's bucket. IPv6 has two: its /64's, and its /48's, which is 16 times larger. An
-   * address without room in the table has its /48's or /24's alone; without room for that one, too, it passes.
+   * Takes a token of an address's bucket. IPv6 has two: its /64's, and its /48's, which is 16 times larger; who
+   * gets none of the second keeps that of the first. An address without room in the table has its /48's or /24's
+   * alone; without room for that one, too, it passes.
    *
    * @param limit the same in all calls of all processes
    */
   take(address: IpAddress, limit: RateLimit): boolean {
     this.#ratePerSecond = limit.ratePerSecond;
     const own = this.#takeOf(address, "own", limit);
-    if (own === undefined) this.#onCoarse();
-    if (own === false || (own === true && address.family === 4)) return own;
+    if (own === "empty") return false;
+    if (own === "no_room") this.#onCoarse();
+    else if (address.family === 4) return true;
     const { ratePerSecond, burst } = limit;
     const wide = { ratePerSecond: ratePerSecond * COARSE_BUCKET_FACTOR, burst: burst * COARSE_BUCKET_FACTOR };
-    return this.#takeOf(address, "coarse", wide) ?? true;
+    if (this.#takeOf(address, "coarse", wide) !== "empty") return true;
+    if (own !== "no_room") this.#giveBack(own);
+    return false;
   }
 
-  #takeOf(address: IpAddress, scope: PrefixScope, limit: RateLimit): boolean | undefined {
-    const slot = this.#slots.slotOf(address, scope);
-    if (slot === undefined) return undefined;
+  /** @returns the slot that a token was taken of, or why none was */
+  #takeOf(address: IpAddress, scope: PrefixScope, limit: RateLimit): number | "empty" | "no_room" {
+    for (let attempt = 0; attempt < TAKE_TRIES; attempt++) {
+      const slot = this.#slots.slotOf(address, scope);
+      if (slot === undefined) return "no_room";
+      const granted = this.#takeFrom(slot, limit);
+      // Between the two steps the slot may have been given to another address.
+      if (this.#slots.holds(slot, address, scope)) return granted ? slot : "empty";
+      if (granted) this.#giveBack(slot);
+    }
+    return "no_room";
+  }
+
+  #takeFrom(slot: number, { ratePerSecond, burst }: RateLimit): boolean {
     for (;;) {
       const word = Atomics.load(this.#buckets, slot);
-      const step = nextBucket(word, this.#now(), limit.ratePerSecond, limit.burst);
+      const step = nextBucket(word, this.#now(), ratePerSecond, burst);
       if (!step.granted) return false;
       if (Atomics.compareExchange(this.#buckets, slot, word, step.word) === word) return true;
     }
+  }
+
+  #giveBack(slot: number): void {
+    Atomics.sub(this.#buckets, slot, TOKEN);
   }
 
   /** A full bucket says nothing that an empty slot doesn't. */

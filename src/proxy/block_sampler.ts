@@ -10,6 +10,9 @@ import type { Reason } from "../reasons.ts";
 /** Lines a second and reason, in each worker. */
 const LINES_PER_SECOND = 20;
 
+/** An earlier second than the last one is a connection that took longer; one this much earlier, a clock set back. */
+const SET_BACK_SECONDS = 60;
+
 /** Reasons that a client can cause without end. */
 const SAMPLED: ReadonlySet<Reason> = new Set([
   "blocked_ip",
@@ -34,7 +37,7 @@ export class BlockSampler {
   /**
    * Whether an event is to be told.
    *
-   * @param nowMs Unix time
+   * @param nowMs Unix time of the connection's accept
    * @returns how many like it were left out since the last one told; `undefined` = leave this one out, too
    */
   sample(reason: Reason, nowMs: number): number | undefined {
@@ -42,7 +45,8 @@ export class BlockSampler {
     const second = Math.floor(nowMs / 1_000);
     const tally = this.#tallies.get(reason) ?? { second, said: 0, unlogged: 0 };
     this.#tallies.set(reason, tally);
-    if (tally.second !== second) {
+    // Connections of two seconds may end in turn: going back and forth must not bring new lines each time.
+    if (second > tally.second || second < tally.second - SET_BACK_SECONDS) {
       tally.second = second;
       tally.said = 0;
     }
