@@ -26,25 +26,38 @@ export class Deadline {
   }
 }
 
+/** A signal for one delay, and the tick in which it was asked for. */
+interface SharedSignal {
+  readonly tick: number;
+  readonly signal: AbortSignal;
+}
+
 /** All deadlines of one process. Its timer runs only while there is something to wait for. */
 export class Deadlines {
   readonly #slots = Array.from({ length: SLOTS }, () => new Deadline(() => {}));
   readonly #now: () => number;
   readonly #due = new Deadline(() => {});
+  readonly #signals = new Map<number, SharedSignal>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #tick: number;
+  #coarseMs: number;
   #pending = 0;
 
   /** @param now a clock in ms that never goes back; the default is `performance.now` */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#tick = Math.floor(now() / TICK_MS);
+    this.#coarseMs = now();
+    this.#tick = Math.floor(this.#coarseMs / TICK_MS);
   }
 
-  /** Sets or moves a deadline to `delayMs` from now. */
-  set(deadline: Deadline, delayMs: number): void {
+  /** The time of the last tick: at most {@linkcode TICK_MS} behind the clock while any deadline is set. */
+  get coarseMs(): number {
+    return this.#coarseMs;
+  }
+
+  /** Sets or moves a deadline to `delayMs` from `nowMs`, which is now unless the caller knows better. */
+  set(deadline: Deadline, delayMs: number, nowMs: number = this.#now()): void {
     this.clear(deadline);
-    const nowMs = this.#now();
     if (this.#pending === 0) this.#start(nowMs);
     this.#pending++;
     deadline.dueMs = nowMs + delayMs;
@@ -58,6 +71,23 @@ export class Deadlines {
     this.#pending--;
   }
 
+  /**
+   * A signal that is aborted when `delayMs` have passed, and at most two ticks later. Shared by all that ask for the
+   * same delay in the same tick: a signal each is what thousands of dials a second would notice.
+   */
+  signal(delayMs: number): AbortSignal {
+    const nowMs = this.#now();
+    const tick = Math.floor(nowMs / TICK_MS);
+    let shared = this.#signals.get(delayMs);
+    if (shared?.tick !== tick) {
+      const controller = new AbortController();
+      shared = { tick, signal: controller.signal };
+      this.#signals.set(delayMs, shared);
+      this.set(new Deadline(() => controller.abort()), delayMs + TICK_MS, nowMs);
+    }
+    return shared.signal;
+  }
+
   /** Ends the timer; nothing fires any more. */
   [Symbol.dispose](): void {
     if (this.#timer !== undefined) clearInterval(this.#timer);
@@ -65,12 +95,14 @@ export class Deadlines {
   }
 
   #start(nowMs: number): void {
+    this.#coarseMs = nowMs;
     this.#tick = Math.floor(nowMs / TICK_MS);
     this.#timer ??= setInterval(() => this.#turn(), TICK_MS);
   }
 
   #turn(): void {
     const nowMs = this.#now();
+    this.#coarseMs = nowMs;
     const until = Math.floor(nowMs / TICK_MS);
     // A loop that was held up long catches up in one round of the wheel, not in one step a missed tick.
     const first = Math.max(this.#tick, until - SLOTS + 1);

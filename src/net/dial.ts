@@ -5,7 +5,7 @@
  */
 
 import type { Endpoint } from "../state/model.ts";
-import { Deadline, type Deadlines } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 
 /** How a dial ended. */
 export type DialOutcome =
@@ -32,19 +32,14 @@ const TIMED_OUT: DialOutcome = { kind: "dial_timeout" };
  */
 export async function dial(endpoint: Endpoint, options: DialOptions): Promise<DialOutcome> {
   const { deadlines, connectTimeoutMs, dialTimeoutMs } = options;
-  const aborter = new AbortController();
-  const deadline = new Deadline(() => aborter.abort());
-  deadlines.set(
-    deadline,
-    isLiteral(endpoint.host) ? Math.min(connectTimeoutMs, dialTimeoutMs) : dialTimeoutMs,
+  const { host, port } = endpoint;
+  const signal = deadlines.signal(
+    isLiteral(host) ? Math.min(connectTimeoutMs, dialTimeoutMs) : dialTimeoutMs,
   );
   try {
-    const conn = await Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal: aborter.signal });
-    return { kind: "connected", conn };
+    return { kind: "connected", conn: await Deno.connect({ hostname: host, port, signal }) };
   } catch {
-    return aborter.signal.aborted ? TIMED_OUT : FAILED;
-  } finally {
-    deadlines.clear(deadline);
+    return signal.aborted ? TIMED_OUT : FAILED;
   }
 }
 

@@ -14,13 +14,13 @@ import type { DataPlane } from "./data_plane.ts";
 /**
  * Dials and gives the connection its backend. A client that was ended meanwhile gets none.
  *
- * @returns `connected`, or why it isn't
+ * @returns the backend's socket, which is the connection's to close, or why there is none
  */
 export async function dialBackend(
   plane: DataPlane,
   connection: ClientConnection,
   target: Endpoint,
-): Promise<"connected" | Reason> {
+): Promise<Deno.TcpConn | Reason> {
   const startedMs = connection.elapsedMs();
   const { connectTimeoutMs, dialTimeoutMs } = connection.state.limits;
   const outcome = await dial(target, { deadlines: plane.deadlines, connectTimeoutMs, dialTimeoutMs });
@@ -35,5 +35,5 @@ export async function dialBackend(
     return "loop";
   }
   connection.backend = outcome.conn;
-  return "connected";
+  return outcome.conn;
 }

@@ -4,31 +4,33 @@
  * @module
  */
 
-import { bytesCounter, phaseBucket, phaseSum, reasonCounter, verdictCounter } from "../observe/counters.ts";
-import type { ConnectionEvent } from "../observe/events.ts";
-import { GAUGE_ALL, GAUGE_NONE, listenerGauge, routeGauge } from "../observe/memory_layout.ts";
-import { closeQuietly } from "../net/reset.ts";
 import { Deadline } from "../net/deadlines.ts";
+import { closeQuietly } from "../net/reset.ts";
+import {
+  bytesCounter,
+  type Phase,
+  phaseBucket,
+  phaseSum,
+  reasonCounter,
+  verdictCounter,
+} from "../observe/counters.ts";
+import { GAUGE_ALL, GAUGE_NONE, listenerGauge, routeGauge } from "../observe/memory_layout.ts";
 import type { AdmitFacts, AdmitVerdict, RouteFacts, RouteVerdict } from "../policy/decide.ts";
-import type { DecisionRule } from "../policy/firewall.ts";
 import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
 import { type Reason, REASONS } from "../reasons.ts";
-import { formatEndpoint } from "../state/listen_address.ts";
 import type { Endpoint, Route } from "../state/model.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
 import type { ClientHello } from "../wire/client_hello.ts";
+import { connectionEvent, type ConnectionStory } from "./connection_event.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { BoundListener } from "./listener.ts";
 
 /** An address that no peer has; stands in for one that the runtime spelled in a way that can't be read. */
 const NO_ADDRESS = parseIpAddress("::")!;
 const NO_PROTOCOLS: readonly string[] = Object.freeze([]);
-/** Protocols of a hello that are told in its event, and characters of each. */
-const EVENT_PROTOCOLS_MAX = 16;
-const EVENT_PROTOCOL_LENGTH_MAX = 64;
 
 /** An accepted connection from accept to close. Owns both sockets: `close` is called exactly once. */
-export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
+export class ClientConnection implements AdmitFacts, RouteFacts<Route>, ConnectionStory {
   readonly id: string;
   readonly listener: BoundListener;
   readonly socket: Deno.TcpConn;
@@ -41,24 +43,28 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
   destination: Endpoint;
   /** Unix time of the accept in ms: when rules are judged. */
   readonly nowMs = Date.now();
-  /** Ends the phase that the connection is in. */
-  readonly deadline = new Deadline(() => this.onDeadline());
-  /** What the deadline does now. Replaced by each phase. */
-  onDeadline: () => void = () => this.end("internal");
   /** Set by whoever ends the connection from outside, or by the first thing that went wrong. */
   endedBy: Reason | undefined;
   hello: ClientHello | undefined;
+  admission: AdmitVerdict | undefined;
+  route: Route | undefined;
+  backendAddress: Endpoint | undefined;
   backend: Deno.TcpConn | undefined;
   bytesReceived = 0;
   bytesSent = 0;
   helloMs: number | undefined;
   dialMs: number | undefined;
+  totalMs = 0;
+  /** When the last byte went through, by the coarse clock; what the idle limit counts from. */
+  lastByteMs = 0;
 
   readonly #plane: DataPlane;
   readonly #acceptedMs = performance.now();
-  #admission: AdmitVerdict | undefined;
-  #route: Route | undefined;
-  #backendAddress: Endpoint | undefined;
+  readonly #deadline = new Deadline((nowMs) => this.#due(nowMs));
+  /** Why the connection ends when its deadline comes. */
+  #dueReason: Reason = "internal";
+  /** 0 = the deadline stands; else it moves on with the last byte. */
+  #idleMs = 0;
   /** Gauges that count this connection. */
   readonly #held: number[] = [];
 
@@ -76,18 +82,27 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     plane.connections.add(this);
   }
 
+  /** The listener's id, for `route`. */
   get listenerId(): number {
     return this.listener.id;
   }
 
+  /** The listener's address, for the event. */
+  get listenerName(): string {
+    return this.listener.name;
+  }
+
+  /** The name that the client asks for; canonical. */
   get serverName(): string | undefined {
     return this.hello?.serverName;
   }
 
+  /** The protocols that the client offers. */
   get alpn(): readonly string[] {
     return this.hello?.alpnProtocols ?? NO_PROTOCOLS;
   }
 
+  /** ISO code of an address, where it is known. */
   country(address: IpAddress): string | undefined {
     return this.#plane.country(address);
   }
@@ -103,19 +118,18 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
 
   /** Takes the slots that count this connection, or says that one of the limits leaves no room. */
   overLimit(route?: Route): boolean {
-    return route === undefined ? this.#overListenerLimit() : this.#overRouteLimit(route);
-  }
-
-  #overListenerLimit(): boolean {
-    const { column, connectionsMax } = this.#plane;
-    if (column.share(GAUGE_ALL) >= connectionsMax) return true;
-    return !this.#acquire(GAUGE_ALL, this.state.limits.maxConnections) ||
-      !this.#acquire(listenerGauge(this.listener.slot), this.listener.maxConnections) ||
-      this.#overAddressLimit(this.state.limits.maxConnectionsPerIp);
+    if (route !== undefined) {
+      return !this.#acquire(routeGauge(this.#plane.routeSlot(route.id)), route.maxConnections);
+    }
+    const { maxConnections, maxConnectionsPerIp } = this.state.limits;
+    const { listener } = this;
+    return this.#plane.column.share(GAUGE_ALL) >= this.#plane.connectionsMax ||
+      !this.#acquire(GAUGE_ALL, maxConnections) ||
+      !this.#acquire(listenerGauge(listener.slot), listener.maxConnections) ||
+      (maxConnectionsPerIp > 0 && this.#overAddressLimit(maxConnectionsPerIp));
   }
 
   #overAddressLimit(limit: number): boolean {
-    if (limit === 0) return false;
     const { column, limitMode } = this.#plane;
     const gauge = column.acquireAddress(this.client, limit);
     if (gauge === undefined) {
@@ -126,10 +140,6 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     return false;
   }
 
-  #overRouteLimit(route: Route): boolean {
-    return !this.#acquire(routeGauge(this.#plane.routeSlot(route.id)), route.maxConnections);
-  }
-
   #acquire(gauge: number, limit: number): boolean {
     const isAdded = this.#plane.column.acquire(gauge, limit);
     if (isAdded) this.#held.push(gauge);
@@ -138,7 +148,7 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
 
   /** Notes whether it was let in, and counts the rules that had a say. */
   admitted(verdict: AdmitVerdict): AdmitVerdict {
-    this.#admission = verdict;
+    this.admission = verdict;
     const { column } = this.#plane;
     for (const rule of verdict.shadowed) column.count(verdictCounter(rule.type, "shadow"));
     if (verdict.kind === "admit") return verdict;
@@ -149,10 +159,10 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
 
   /** Notes where it goes. @returns the backend's address, or why there is none */
   routed(verdict: RouteVerdict<Route>): Endpoint | Reason {
-    this.#route = verdict.route;
+    this.route = verdict.route;
     if (verdict.kind === "refuse") return verdict.reason;
-    this.#backendAddress = verdict.kind === "acme" ? verdict.route.l7!.acmeBackend! : verdict.route.backend;
-    return this.#backendAddress;
+    this.backendAddress = verdict.kind === "acme" ? verdict.route.l7!.acmeBackend! : verdict.route.backend;
+    return this.backendAddress;
   }
 
   /** Takes the address that a trusted peer declares: from here on it is the client. */
@@ -164,15 +174,9 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
 
   /** The ClientHello is whole. */
   greet(hello: ClientHello): void {
-    this.#plane.deadlines.clear(this.deadline);
+    this.#plane.deadlines.clear(this.#deadline);
     this.hello = hello;
     this.helloMs = this.elapsedMs();
-  }
-
-  /** Ends the connection with `reason` when `timeoutMs` since its accept have passed. */
-  endAt(reason: Reason, timeoutMs: number): void {
-    this.onDeadline = () => this.end(reason);
-    this.#plane.deadlines.set(this.deadline, Math.max(0, timeoutMs - this.elapsedMs()));
   }
 
   /** ms since the accept. */
@@ -180,48 +184,73 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     return performance.now() - this.#acceptedMs;
   }
 
-  /** Whether the backend is told the client's address. */
-  get sendsProxyHeader(): boolean {
-    return this.#route?.sendProxyProtocol === true;
+  /** Ends the connection with `reason` when `timeoutMs` since its accept have passed. */
+  endAt(reason: Reason, timeoutMs: number): void {
+    this.#dueReason = reason;
+    this.#idleMs = 0;
+    this.#plane.deadlines.set(this.#deadline, timeoutMs, this.#acceptedMs);
   }
 
-  /** Idle limit of this connection in ms; 0 = off. */
-  get idleTimeoutMs(): number {
-    return this.#route?.idleTimeoutMs ?? this.state.limits.idleTimeoutMs;
+  /** Ends the connection with `reason` when `timeoutMs` from now have passed. */
+  endIn(reason: Reason, timeoutMs: number): void {
+    this.#dueReason = reason;
+    this.#idleMs = 0;
+    this.#plane.deadlines.set(this.#deadline, timeoutMs);
+  }
+
+  /** Ends the connection with `reason` when no byte has gone through for `idleMs`; 0 = never. */
+  endWhenIdle(reason: Reason, idleMs: number): void {
+    const { deadlines } = this.#plane;
+    this.#dueReason = reason;
+    this.#idleMs = idleMs;
+    this.lastByteMs = deadlines.coarseMs;
+    if (idleMs > 0) deadlines.set(this.#deadline, idleMs);
+    else deadlines.clear(this.#deadline);
+  }
+
+  /** Bytes have gone through. */
+  touch(): void {
+    this.lastByteMs = this.#plane.deadlines.coarseMs;
+  }
+
+  #due(nowMs: number): void {
+    const leftMs = this.#idleMs === 0 ? 0 : this.lastByteMs + this.#idleMs - nowMs;
+    if (leftMs <= 0) this.end(this.#dueReason);
+    else this.#plane.deadlines.set(this.#deadline, leftMs, nowMs);
   }
 
   /**
-   * Ends the connection at once, whatever it waits for; the first reason stands. A reason that peers see as RST,
-   * and a reset by either peer, resets both sides; any other closes them.
+   * Ends the connection at once, whatever it waits for; the first reason stands. A reason that peers see as RST
+   * resets both sides, a reset by one peer resets the other, any other closes them.
    */
   end(reason: Reason): void {
     if (this.endedBy !== undefined) return;
     this.endedBy = reason;
-    const isReset = REASONS[reason].ending === "rst" || reason === "client_reset" ||
-      reason === "backend_reset";
-    const { resetter } = this.#plane;
-    if (isReset) resetter.reset(this.socket);
-    else closeQuietly(this.socket);
-    if (this.backend === undefined) return;
-    if (isReset) resetter.reset(this.backend);
-    else closeQuietly(this.backend);
+    const isReset = REASONS[reason].ending === "rst";
+    this.#endSocket(this.socket, isReset || reason === "backend_reset");
+    if (this.backend !== undefined) this.#endSocket(this.backend, isReset || reason === "client_reset");
+  }
+
+  #endSocket(socket: Deno.TcpConn, isReset: boolean): void {
+    if (isReset) this.#plane.resetter.reset(socket);
+    else closeQuietly(socket);
   }
 
   /** Closes what is open, gives back its slots and tells its story; the one event of this connection. */
   close(reason: Reason): void {
     const plane = this.#plane;
-    plane.deadlines.clear(this.deadline);
+    plane.deadlines.clear(this.#deadline);
     if (this.endedBy === undefined) {
       closeQuietly(this.socket);
       if (this.backend !== undefined) closeQuietly(this.backend);
     }
     plane.connections.delete(this);
-    const { column } = plane;
-    for (const gauge of this.#held) column.release(gauge);
+    for (const gauge of this.#held) plane.column.release(gauge);
+    this.totalMs = this.elapsedMs();
     const outcome = this.endedBy ?? reason;
     this.#count(outcome);
     const unlogged = plane.sampler.sample(outcome, this.nowMs);
-    if (unlogged !== undefined) plane.events.add(this.#event(outcome, unlogged));
+    if (unlogged !== undefined) plane.events.add(connectionEvent(this, outcome, unlogged));
   }
 
   #count(reason: Reason): void {
@@ -230,55 +259,14 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route> {
     column.count(reasonCounter(slot, reason));
     column.count(bytesCounter(slot, "received"), this.bytesReceived);
     column.count(bytesCounter(slot, "sent"), this.bytesSent);
-    const phases = [["hello", this.helloMs], ["dial", this.dialMs], ["total", this.elapsedMs()]] as const;
-    for (const [phase, ms] of phases) {
-      if (ms === undefined) continue;
-      column.count(phaseBucket(phase, ms));
-      column.count(phaseSum(phase), ms);
-    }
+    this.#countPhase("hello", this.helloMs);
+    this.#countPhase("dial", this.dialMs);
+    this.#countPhase("total", this.totalMs);
   }
 
-  #event(reason: Reason, unlogged: number): ConnectionEvent {
-    const { hello } = this;
-    const admission = this.#admission;
-    const rule = admission?.rule;
-    return {
-      time: Date.now(),
-      id: this.id,
-      listener: this.listener.name,
-      client: formatEndpoint({ host: this.client.text, port: this.clientPort }),
-      reason,
-      ...(hello !== undefined && helloFields(hello)),
-      ...(this.#route !== undefined && { route: this.#route.hostname }),
-      ...(rule !== undefined && { rule: ruleName(rule) }),
-      ...(admission !== undefined && admission.shadowed.length > 0 &&
-        { shadow: admission.shadowed.slice(0, EVENT_PROTOCOLS_MAX).map(ruleName) }),
-      ...(this.#backendAddress !== undefined && { backend: formatEndpoint(this.#backendAddress) }),
-      bytes_received: this.bytesReceived,
-      bytes_sent: this.bytesSent,
-      ...(this.helloMs !== undefined && { hello_ms: rounded(this.helloMs) }),
-      ...(this.dialMs !== undefined && { dial_ms: rounded(this.dialMs) }),
-      total_ms: rounded(this.elapsedMs()),
-      ...(unlogged > 0 && { unlogged }),
-    };
+  #countPhase(phase: Phase, ms: number | undefined): void {
+    if (ms === undefined) return;
+    this.#plane.column.count(phaseBucket(phase, ms));
+    this.#plane.column.count(phaseSum(phase), ms);
   }
-}
-
-function helloFields(hello: ClientHello): Partial<ConnectionEvent> {
-  const alpn = hello.alpnProtocols.slice(0, EVENT_PROTOCOLS_MAX).map((protocol) =>
-    protocol.slice(0, EVENT_PROTOCOL_LENGTH_MAX)
-  );
-  return {
-    ...(hello.serverName !== undefined && { sni: hello.serverName }),
-    ...(alpn.length > 0 && { alpn }),
-    ech_offered: hello.echOffered,
-  };
-}
-
-function ruleName(rule: DecisionRule): string {
-  return `${rule.type}:${rule.value}`;
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 100) / 100;
 }

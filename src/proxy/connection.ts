@@ -12,7 +12,7 @@ import { ClientConnection } from "./client_connection.ts";
 import type { DataPlane } from "./data_plane.ts";
 import type { BoundListener } from "./listener.ts";
 import { Peeked } from "./peeked.ts";
-import { receiveProxyHeader } from "./proxy_header.ts";
+import { receiveProxyHeader, requiresProxyHeader } from "./proxy_header.ts";
 import { refuse } from "./refuse.ts";
 import { relay } from "./relay.ts";
 import { sniff } from "./sniff.ts";
@@ -42,20 +42,22 @@ async function serve(plane: DataPlane, connection: ClientConnection): Promise<Re
   const { state } = connection;
 
   const peeked = new Peeked(connection);
-  const headerFault = await receiveProxyHeader(connection, peeked);
-  if (headerFault !== undefined) return refuse(plane, connection, headerFault);
+  if (requiresProxyHeader(connection)) {
+    const headerFault = await receiveProxyHeader(connection, peeked);
+    if (headerFault !== undefined) return refuse(connection, headerFault);
+  }
 
   const admission = connection.admitted(admit(connection, state));
-  if (admission.kind === "deny") return refuse(plane, connection, admission.reason);
+  if (admission.kind === "deny") return refuse(connection, admission.reason);
 
   const helloFault = await sniff(connection, peeked);
-  if (helloFault !== undefined) return refuse(plane, connection, helloFault);
+  if (helloFault !== undefined) return refuse(connection, helloFault);
 
   const target = connection.routed(route<Route>(connection, state));
-  if (typeof target === "string") return refuse(plane, connection, target);
+  if (typeof target === "string") return refuse(connection, target);
 
   const dialled = await dialBackend(plane, connection, target);
-  if (dialled !== "connected") return refuse(plane, connection, dialled);
+  if (typeof dialled === "string") return refuse(connection, dialled);
 
-  return relay(plane, connection, peeked);
+  return relay(connection, dialled, peeked);
 }

@@ -13,9 +13,14 @@ import { formatProxyHeaderV2 } from "../wire/proxy_protocol_v2_format.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Peeked } from "./peeked.ts";
 
+/** Whether every connection of the listener must begin with a header. */
+export function requiresProxyHeader({ state, listenerId }: ClientConnection): boolean {
+  return state.listenersById.get(listenerId)?.proxyProtocol === true;
+}
+
 /**
  * Reads the header that the listener requires, from trusted peers only; from then on the client is the address
- * that it declares. A listener that doesn't require one reads nothing.
+ * that it declares.
  *
  * @returns why the connection can't be served; absent = go on
  */
@@ -24,7 +29,7 @@ export async function receiveProxyHeader(
   peeked: Peeked,
 ): Promise<Reason | undefined> {
   const listener = connection.state.listenersById.get(connection.listenerId);
-  if (listener?.proxyProtocol !== true) return undefined;
+  if (listener === undefined) return "listener_removed";
   if (listener.trustedProxies.lookup(connection.client).length === 0) return "proxy_untrusted";
   connection.endAt("proxy_header_timeout", connection.state.limits.clientHelloTimeoutMs);
   for (;;) {

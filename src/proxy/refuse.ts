@@ -7,23 +7,17 @@
 import { type Reason, REASONS } from "../reasons.ts";
 import { tlsAlert } from "../wire/tls_alert.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import type { DataPlane } from "./data_plane.ts";
 
 /** How long a refused client may go on sending, and how much, before it is closed on. */
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 65_536;
 
 /** Tells the client nothing (RST, FIN) or a TLS alert. @returns the reason */
-export async function refuse(
-  plane: DataPlane,
-  connection: ClientConnection,
-  reason: Reason,
-): Promise<Reason> {
+export async function refuse(connection: ClientConnection, reason: Reason): Promise<Reason> {
   const { ending, alert } = meaningOf(reason);
   if (ending === "rst") connection.end(reason);
   else if (ending === "alert" && alert !== undefined && connection.endedBy === undefined) {
-    connection.onDeadline = () => connection.end(reason);
-    plane.deadlines.set(connection.deadline, LINGER_MS);
+    connection.endIn(reason, LINGER_MS);
     await alertAndLinger(connection, tlsAlert(alert));
   }
   return reason;

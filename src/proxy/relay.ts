@@ -6,7 +6,6 @@
 
 import type { Reason } from "../reasons.ts";
 import type { ClientConnection } from "./client_connection.ts";
-import type { DataPlane } from "./data_plane.ts";
 import type { Peeked } from "./peeked.ts";
 import { proxyHeaderFor } from "./proxy_header.ts";
 
@@ -15,122 +14,112 @@ const BUFFER_BYTES_MIN = 2_048;
 /** Grown to while reads fill it. */
 const BUFFER_BYTES_MAX = 262_144;
 
-/** What both directions of one relay share. */
-class Relay {
-  readonly connection: ClientConnection;
-  readonly #plane: DataPlane;
-  /** Who finished first, and so why the connection ended. */
-  firstEnd: "client_eof" | "backend_eof" | undefined;
-  lastByteMs = performance.now();
-
-  constructor(plane: DataPlane, connection: ClientConnection) {
-    this.#plane = plane;
-    this.connection = connection;
-  }
-
-  /** Waits for the idle limit; each time it comes, looks when the last byte went through. */
-  watch(timeoutMs: number, reason: "idle" | "half_closed_idle"): void {
-    const { connection } = this;
-    this.#plane.deadlines.clear(connection.deadline);
-    if (timeoutMs === 0) return;
-    connection.onDeadline = () => {
-      const leftMs = this.lastByteMs + timeoutMs - performance.now();
-      if (leftMs <= 0) connection.end(reason);
-      else this.#plane.deadlines.set(connection.deadline, leftMs);
-    };
-    this.#plane.deadlines.set(connection.deadline, timeoutMs);
-  }
-
-  /** One side has finished. @returns whether the other hasn't yet */
-  finished(end: "client_eof" | "backend_eof"): boolean {
-    if (this.firstEnd !== undefined) return false;
-    this.firstEnd = end;
-    this.lastByteMs = performance.now();
-    this.watch(this.connection.state.limits.halfClosedTimeoutMs, "half_closed_idle");
-    return true;
-  }
+/** Which side has finished first, shared by both directions. */
+interface Ends {
+  first: "client_eof" | "backend_eof" | undefined;
 }
 
 /** Replays what was peeked, then relays. @returns why it ended */
 export async function relay(
-  plane: DataPlane,
   connection: ClientConnection,
+  backend: Deno.TcpConn,
   peeked: Peeked,
 ): Promise<Reason> {
-  const shared = new Relay(plane, connection);
-  shared.watch(connection.idleTimeoutMs, "idle");
-  const upstream = sendUpstream(shared, peeked);
-  await sendDownstream(shared);
+  const { route, state } = connection;
+  connection.endWhenIdle("idle", route?.idleTimeoutMs ?? state.limits.idleTimeoutMs);
+  const ends: Ends = { first: undefined };
+  const upstream = sendUpstream(connection, backend, peeked, ends);
+  await sendDownstream(connection, backend, ends);
   await upstream;
-  return connection.endedBy ?? shared.firstEnd ?? "internal";
+  return connection.endedBy ?? ends.first ?? "internal";
 }
 
 /** Client to backend. */
-async function sendUpstream(shared: Relay, peeked: Peeked): Promise<void> {
-  const { connection } = shared;
-  const { socket, backend } = connection;
-  let buffer = new Uint8Array(peeked.buffer);
-  let reading = false;
+async function sendUpstream(
+  connection: ClientConnection,
+  backend: Deno.TcpConn,
+  peeked: Peeked,
+  ends: Ends,
+): Promise<void> {
+  const { socket } = connection;
+  let isReading = false;
   try {
-    const first = connection.sendsProxyHeader
-      ? joined(proxyHeaderFor(connection), peeked.bytes)
-      : peeked.bytes;
-    await writeAll(backend!, first, first.length);
+    const first = firstBytes(connection, peeked);
+    const written = await backend.write(first);
+    if (written < first.length) await writeRest(backend, first, written);
+    let buffer = new Uint8Array(peeked.buffer);
     // The hello travels alone, so what follows is the first that Nagle's algorithm could hold back.
     let isDelayed = true;
     for (;;) {
-      reading = true;
+      isReading = true;
       const read = await socket.read(buffer);
       if (read === null) break;
-      reading = false;
-      shared.lastByteMs = performance.now();
+      isReading = false;
+      connection.touch();
       connection.bytesReceived += read;
       if (isDelayed) {
-        backend!.setNoDelay(true);
+        backend.setNoDelay(true);
+        backend.setKeepAlive(true);
         isDelayed = false;
       }
-      await writeAll(backend!, buffer, read);
+      const written = await backend.write(read === buffer.length ? buffer : buffer.subarray(0, read));
+      if (written < read) await writeRest(backend, buffer.subarray(0, read), written);
       buffer = fitted(buffer, read);
     }
-    if (shared.finished("client_eof")) await backend!.closeWrite();
+    if (finished(connection, ends, "client_eof")) await backend.closeWrite();
   } catch {
-    connection.end(reading ? "client_reset" : "backend_reset");
+    connection.end(isReading ? "client_reset" : "backend_reset");
   }
 }
 
 /** Backend to client. */
-async function sendDownstream(shared: Relay): Promise<void> {
-  const { connection } = shared;
-  const { socket, backend } = connection;
+async function sendDownstream(
+  connection: ClientConnection,
+  backend: Deno.TcpConn,
+  ends: Ends,
+): Promise<void> {
+  const { socket } = connection;
   let buffer = new Uint8Array(BUFFER_BYTES_MIN);
-  let reading = false;
+  let isReading = false;
   try {
     for (;;) {
-      reading = true;
-      const read = await backend!.read(buffer);
+      isReading = true;
+      const read = await backend.read(buffer);
       if (read === null) break;
-      reading = false;
-      shared.lastByteMs = performance.now();
+      isReading = false;
+      connection.touch();
       connection.bytesSent += read;
-      await writeAll(socket, buffer, read);
+      const written = await socket.write(read === buffer.length ? buffer : buffer.subarray(0, read));
+      if (written < read) await writeRest(socket, buffer.subarray(0, read), written);
       buffer = fitted(buffer, read);
     }
-    if (shared.finished("backend_eof")) await socket.closeWrite();
+    if (finished(connection, ends, "backend_eof")) await socket.closeWrite();
   } catch {
-    connection.end(reading ? "backend_reset" : "client_reset");
+    connection.end(isReading ? "backend_reset" : "client_reset");
   }
 }
 
-async function writeAll(to: Deno.TcpConn, buffer: Uint8Array, length: number): Promise<void> {
-  let written = await to.write(length === buffer.length ? buffer : buffer.subarray(0, length));
-  while (written < length) written += await to.write(buffer.subarray(written, length));
+/** What was peeked, behind a PROXY header where the route sends one: in one write. */
+function firstBytes(connection: ClientConnection, peeked: Peeked): Uint8Array {
+  if (connection.route?.sendProxyProtocol !== true) return peeked.bytes;
+  const header = proxyHeaderFor(connection);
+  const bytes = new Uint8Array(header.length + peeked.bytes.length);
+  bytes.set(header);
+  bytes.set(peeked.bytes, header.length);
+  return bytes;
 }
 
-function joined(head: Uint8Array, rest: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(head.length + rest.length);
-  whole.set(head);
-  whole.set(rest, head.length);
-  return whole;
+/** The socket took a part only. */
+async function writeRest(to: Deno.TcpConn, bytes: Uint8Array, written: number): Promise<void> {
+  for (let total = written; total < bytes.length;) total += await to.write(bytes.subarray(total));
+}
+
+/** One side has finished: the other may take its time, within a limit. @returns whether it hasn't finished yet */
+function finished(connection: ClientConnection, ends: Ends, end: "client_eof" | "backend_eof"): boolean {
+  if (ends.first !== undefined) return false;
+  ends.first = end;
+  connection.endWhenIdle("half_closed_idle", connection.state.limits.halfClosedTimeoutMs);
+  return true;
 }
 
 /** The buffer for the next read: larger while reads fill it, small again when they come small. */
