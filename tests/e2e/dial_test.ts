@@ -18,8 +18,10 @@ import { exchange, openClient } from "../support/raw_client.ts";
 /** Alert 80, internal_error, fatal. */
 const INTERNAL_ERROR = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 80);
 const NOTHING = new Uint8Array(0);
-const CONNECT_MS = 400;
-const DIAL_MS = 800;
+/** Shorter than a dial may take: it is over when the hello is whole. */
+const HELLO_MS = 500;
+const CONNECT_MS = 1_000;
+const DIAL_MS = 1_500;
 const LATE_MS = 4_000;
 
 /** Sends a hello for `serverName` and checks what comes back and how the event of that name ends. */
@@ -50,7 +52,11 @@ Deno.test("a backend that can't be reached gives alert 80, and service when it i
         { hostname: "later.test", backend: `127.0.0.1:${laterPort}` },
       ],
     }],
-    proxy: { connect_timeout: `${CONNECT_MS}ms`, dial_timeout: `${DIAL_MS}ms` },
+    proxy: {
+      client_hello_timeout: `${HELLO_MS}ms`,
+      connect_timeout: `${CONNECT_MS}ms`,
+      dial_timeout: `${DIAL_MS}ms`,
+    },
   };
   const refused = { bytes: INTERNAL_ERROR, end: "fin" };
   await serveQuietly(tables, async (proxy) => {

@@ -110,6 +110,24 @@ Deno.test("a hello that can't be served gets its alert and a FIN, and what isn't
   assert.equal(backend.connections.length, 0);
 });
 
+Deno.test("an alert waits for a client that goes on sending before it reads", async () => {
+  await using backend = echoBackend();
+  const [event] = await serve(backend, async ({ addr }) => {
+    const { hostname, port } = new URL(`tcp://${addr}`);
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(clientHello({ serverName: "b.test" }));
+    // A proxy that closed at once would answer these with a RST, which overtakes the alert.
+    for (let more = 0; more < 4; more++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await connection.write(new Uint8Array(4_096));
+    }
+    const buffer = new Uint8Array(64);
+    assert.deepEqual(buffer.subarray(0, await connection.read(buffer) ?? 0), alert(112));
+    assert.equal(await connection.read(buffer), null);
+  });
+  assert.equal(event!["reason"], "unknown_name");
+});
+
 Deno.test("a client that ends before its hello is whole is told apart from a slow one", async (t) => {
   await using backend = echoBackend();
   await serve(backend, async ({ addr, program }) => {

@@ -27,7 +27,8 @@ export interface Exchange {
   readonly answer: Promise<Answer>;
 }
 
-const TIMEOUT_MS = 60_000;
+/** More than the program's own deadline for a hello. */
+const TIMEOUT_MS = 30_000;
 const READ_BYTES = 65_536;
 
 /**

@@ -17,7 +17,9 @@ import type { VectorResult } from "./result.ts";
 /** Flights that are being sent at once. */
 const SENDING_MAX = 32;
 /** Longer than any flight takes byte by byte on a slow machine; two vectors wait for it. */
-const HELLO_TIMEOUT = "20s";
+const HELLO_TIMEOUT = "15s";
+/** Answers that didn't come after which no more is sent: the program is broken, and each costs its whole time. */
+const LATE_MAX = 10;
 const DEFAULT_NAME = "*";
 /** Routes that no hello names. */
 const DECOYS = ["decoy.test", "*.decoy.test"];
@@ -60,14 +62,19 @@ async function sendAll(addr: string, vectors: readonly ClientHelloVector[]): Pro
   const jobs = [...first, ...rest].flatMap((vector) => DELIVERIES.map((delivery) => ({ vector, delivery })));
   const next = jobs.values();
   const trials: Promise<Trial>[] = [];
+  let late = 0;
   await Promise.all(Array.from({ length: SENDING_MAX }, async () => {
     for (const { vector, delivery } of next) {
+      if (late >= LATE_MAX) return;
       const flight = Uint8Array.fromHex(vector.hex);
       const { sent, answer } = await deliver(addr, flight, delivery, (bytes) => {
         const greeting = greetingOf(bytes);
         return greeting !== undefined && bytes.length - greeting.length - 1 >= flight.length;
       });
-      trials.push(answer.then((answer) => ({ vector, delivery, flight, answer })));
+      trials.push(answer.then((answer) => {
+        if (answer.end === "late") late++;
+        return { vector, delivery, flight, answer };
+      }));
       await (vector.expect === "incomplete" ? sent : answer);
     }
   }));
