@@ -51,7 +51,6 @@ export class GeoipFile {
   async load(): Promise<GeoipSlot | undefined> {
     if (!this.isConfigured) return undefined;
     const { bytes, stamp } = await this.#read();
-    new CountryDatabase(bytes, () => {});
     this.#slot = (this.#slot + 1) % GEOIP_SLOTS;
     const offset = this.#slot * GEOIP_SLOT_BYTES;
     new Uint8Array(this.#memory, offset, bytes.length).set(bytes);
@@ -75,11 +74,12 @@ export class GeoipFile {
       const stamp = stampOf(await Deno.stat(this.#path));
       if (stamp.sizeBytes > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
       const bytes = await Deno.readFile(this.#path);
+      new CountryDatabase(bytes, () => {});
       if (bytes.length > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
       return { bytes, stamp };
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
-      throw new ProxyError("unavailable", `cannot read the GeoIP database "${this.#path}": ${detail}`, {
+      throw new ProxyError("unavailable", `cannot use the GeoIP database "${this.#path}": ${detail}`, {
         cause: error,
       });
     }

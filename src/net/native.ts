@@ -206,13 +206,15 @@ export function setInheritedOptions(port: number): boolean {
  * runtime doesn't tell. One pass over this process's descriptors serves all that are wanted.
  *
  * @param wanted keys made by {@linkcode connectionKey}
- * @returns the descriptors found, by key
+ * @returns the descriptors found, by key, or `undefined` without libc. A connection that its peer has reset
+ * isn't found
  */
-export function findConnections(wanted: Pick<ReadonlySet<string>, "has">): Map<string, number> {
+export function findConnections(wanted: Pick<ReadonlySet<string>, "has">): Map<string, number> | undefined {
+  if (libc === undefined) return undefined;
   const found = new Map<string, number>();
   const address = new Uint8Array(28);
   for (const [fd, localPort] of socketPorts()) {
-    const peer = libc?.getpeername(fd, address, bytesOf(new Uint32Array([28])));
+    const peer = libc.getpeername(fd, address, bytesOf(new Uint32Array([28])));
     if (peer !== 0) continue;
     const key = connectionKey(localPort, portOf(address), remoteWord(address));
     if (wanted.has(key)) found.set(key, fd);

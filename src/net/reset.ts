@@ -52,8 +52,8 @@ export class Resetter {
     if (this.#waiting.size === 0) return;
     const descriptors = findConnections(this.#waiting);
     for (const [key, conn] of this.#waiting) {
-      const fd = descriptors.get(key);
-      if (fd === undefined || !resetSocket(fd)) this.#fallBack();
+      const fd = descriptors?.get(key);
+      if (descriptors === undefined || (fd !== undefined && !resetSocket(fd))) this.#fallBack();
       closeQuietly(conn);
     }
     this.#waiting.clear();

@@ -1,0 +1,163 @@
+/**
+ * A transport on the runtime's own connections, clear or TLS: the cheapest way to a backend.
+ *
+ * @module
+ */
+
+import { Deadline, type Deadlines } from "./deadlines.ts";
+import { closeQuietly, type Resetter } from "./reset.ts";
+import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "./transport.ts";
+
+/** A read that waits holds its buffer; it grows while reads fill it. */
+const READ_BYTES_MIN = 4_096;
+const READ_BYTES_MAX = 65_536;
+
+/** What a connection is ended with. */
+export interface ConnTools {
+  readonly deadlines: Deadlines;
+  readonly resetter: Resetter;
+}
+
+/** A connection that was dialled or accepted. Owns it. */
+export class ConnTransport implements Transport {
+  isReady = true;
+  readonly #conn: Deno.TcpConn;
+  readonly #handler: TransportHandler;
+  readonly #tools: ConnTools;
+  #unwritten: Uint8Array | undefined;
+  #isPaused = false;
+  #isStarted = false;
+  /** FIN is to follow what is being written. */
+  #isEnding = false;
+  #isEnded = false;
+  #isLingering = false;
+  #lingered = 0;
+  #isOver = false;
+  #wake: (() => void) | undefined;
+  #linger: Deadline | undefined;
+  readonly #onWritten = (count: number): void => this.#wrote(count);
+  readonly #onWriteError = (): void => this.#disconnect(true);
+
+  /** @param conn owned from now on @param handler gets all that happens @param tools how it is ended */
+  constructor(conn: Deno.TcpConn, handler: TransportHandler, tools: ConnTools) {
+    this.#conn = conn;
+    this.#handler = handler;
+    this.#tools = tools;
+  }
+
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    void this.#read();
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#isOver || this.#isEnding) return;
+    this.isReady = false;
+    this.#unwritten = bytes;
+    this.#conn.write(bytes).then(this.#onWritten, this.#onWriteError);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#wake?.();
+  }
+
+  endWrite(): void {
+    if (this.#isOver || this.#isEnding) return;
+    this.#isEnding = true;
+    if (this.isReady) this.#sendEnd();
+  }
+
+  finish(): void {
+    if (this.#isOver || this.#isLingering) return;
+    this.#isLingering = true;
+    this.#linger = new Deadline(() => this.#disconnect(false));
+    this.#tools.deadlines.set(this.#linger, LINGER_MS);
+    if (!this.#isEnding) this.endWrite();
+    this.resume();
+    if (!this.#isStarted) this.start();
+  }
+
+  reset(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#clear();
+    this.#tools.resetter.reset(this.#conn);
+    this.#handler.disconnected(false);
+  }
+
+  #wrote(count: number): void {
+    const bytes = this.#unwritten;
+    if (bytes === undefined || this.#isOver) return;
+    if (count < bytes.length) {
+      this.#unwritten = bytes.subarray(count);
+      this.#conn.write(this.#unwritten).then(this.#onWritten, this.#onWriteError);
+      return;
+    }
+    this.#unwritten = undefined;
+    this.isReady = true;
+    if (this.#isEnding) this.#sendEnd();
+    else this.#handler.written();
+  }
+
+  #sendEnd(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#conn.closeWrite().catch(() => this.#disconnect(true));
+  }
+
+  async #read(): Promise<void> {
+    let buffer = new Uint8Array(READ_BYTES_MIN);
+    try {
+      for (;;) {
+        if (this.#isPaused) await this.#resumed();
+        const count = await this.#conn.read(buffer);
+        if (this.#isOver) return;
+        if (count === null) break;
+        if (this.#isLingering) this.#readOver(count);
+        else this.#handler.received(count === buffer.length ? buffer : buffer.subarray(0, count));
+        if (count === buffer.length) {
+          if (count < READ_BYTES_MAX) buffer = new Uint8Array(count * 4);
+        } else if (buffer.length > READ_BYTES_MIN && count * 16 < buffer.length) {
+          buffer = new Uint8Array(READ_BYTES_MIN);
+        }
+      }
+    } catch {
+      return this.#disconnect(true);
+    }
+    if (this.#isLingering) this.#disconnect(false);
+    else this.#handler.receivedEnd();
+  }
+
+  #resumed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  #readOver(count: number): void {
+    this.#lingered += count;
+    if (this.#lingered > LINGER_BYTES) this.#disconnect(false);
+  }
+
+  #disconnect(broken: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#clear();
+    closeQuietly(this.#conn);
+    this.#handler.disconnected(broken);
+  }
+
+  #clear(): void {
+    if (this.#linger !== undefined) this.#tools.deadlines.clear(this.#linger);
+    this.#wake?.();
+  }
+}

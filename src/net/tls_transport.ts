@@ -1,0 +1,121 @@
+/**
+ * A transport on a `node:tls` socket that is connected and has finished its handshake.
+ *
+ * @module
+ */
+
+import type { TLSSocket } from "node:tls";
+import { Deadline, type Deadlines } from "./deadlines.ts";
+import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "./transport.ts";
+
+/** Bytes given to the socket and not yet gone, at which it can't take more. */
+const UNWRITTEN_BYTES_MAX = 65_536;
+
+/** How a TLS transport is ended. */
+export interface TlsTransportOptions {
+  readonly deadlines: Deadlines;
+  /** Sends a RST on the connection under the socket. */
+  readonly reset: () => void;
+}
+
+/** A TLS connection. Owns the socket; every error of it ends here. */
+export class TlsTransport implements Transport {
+  readonly #socket: TLSSocket;
+  readonly #handler: TransportHandler;
+  readonly #options: TlsTransportOptions;
+  #unwritten = 0;
+  #isPaused = false;
+  #isEnding = false;
+  #isLingering = false;
+  #lingered = 0;
+  #isBroken = false;
+  #isOver = false;
+  #linger: Deadline | undefined;
+
+  /** @param socket owned from now on @param handler gets all that happens @param options how it is ended */
+  constructor(socket: TLSSocket, handler: TransportHandler, options: TlsTransportOptions) {
+    this.#socket = socket;
+    this.#handler = handler;
+    this.#options = options;
+    socket.allowHalfOpen = true;
+    socket.on("error", () => {
+      this.#isBroken = true;
+      socket.destroy();
+    });
+    socket.on("close", () => this.#closed());
+  }
+
+  get isReady(): boolean {
+    return this.#unwritten < UNWRITTEN_BYTES_MAX && !this.#isOver;
+  }
+
+  start(): void {
+    this.#socket.on("end", () => this.#ended());
+    this.#socket.on("data", (bytes: Uint8Array) => this.#read(bytes));
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#isOver || this.#isEnding) return;
+    const { length } = bytes;
+    this.#unwritten += length;
+    this.#socket.write(bytes, () => {
+      this.#unwritten -= length;
+      if (!this.#isOver && !this.#isEnding) this.#handler.written();
+    });
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#isOver) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isOver) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  endWrite(): void {
+    if (this.#isOver || this.#isEnding) return;
+    this.#isEnding = true;
+    this.#socket.end();
+  }
+
+  finish(): void {
+    if (this.#isOver || this.#isLingering) return;
+    this.#isLingering = true;
+    this.#linger = new Deadline(() => this.#socket.destroy());
+    this.#options.deadlines.set(this.#linger, LINGER_MS);
+    this.endWrite();
+    this.resume();
+    if (this.#socket.readableEnded) this.#socket.destroy();
+  }
+
+  reset(): void {
+    if (this.#isOver) return;
+    this.#options.reset();
+    this.#socket.destroy();
+  }
+
+  #read(bytes: Uint8Array): void {
+    if (!this.#isLingering) {
+      if (!this.#isOver) this.#handler.received(bytes);
+      return;
+    }
+    this.#lingered += bytes.length;
+    if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
+  }
+
+  #ended(): void {
+    if (this.#isLingering) this.#socket.destroy();
+    else if (!this.#isOver) this.#handler.receivedEnd();
+  }
+
+  #closed(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#linger !== undefined) this.#options.deadlines.clear(this.#linger);
+    this.#handler.disconnected(this.#isBroken);
+  }
+}
