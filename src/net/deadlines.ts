@@ -20,7 +20,11 @@ export class Deadline {
   /** Bookkeeping of the wheel. */
   next: Deadline = this;
 
-  /** @param onDue what happens when its time has come */
+  /**
+   * Not set yet.
+   *
+   * @param onDue what happens when its time has come
+   */
   constructor(onDue: (nowMs: number) => void) {
     this.onDue = onDue;
   }
@@ -43,7 +47,11 @@ export class Deadlines {
   #coarseMs: number;
   #pending = 0;
 
-  /** @param now a clock in ms that never goes back; the default is `performance.now` */
+  /**
+   * No timer runs until something is set.
+   *
+   * @param now a clock in ms that never goes back; the default is `performance.now`
+   */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#coarseMs = now();

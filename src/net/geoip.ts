@@ -21,6 +21,8 @@ export class CountryDatabase {
   readonly #onError: () => void;
 
   /**
+   * Reads the metadata; lookups read the rest.
+   *
    * @param bytes the whole file; must not change while the database is used
    * @param onError called for each lookup that fails inside a damaged database
    * @throws ProxyError unavailable when this is no database

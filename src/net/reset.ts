@@ -18,7 +18,11 @@ export class Resetter {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #fellBack = false;
 
-  /** @param onFallback called once, when a reset had to become a plain close */
+  /**
+   * Nothing waits yet.
+   *
+   * @param onFallback called once, when a reset had to become a plain close
+   */
   constructor(onFallback: () => void) {
     this.#onFallback = onFallback;
   }

@@ -16,7 +16,7 @@ const WAYS = 8;
 const OWN_SLOTS = 131_072;
 const COARSE_SLOTS = 16_384;
 /** Slots of one table. */
-export const ADDRESS_SLOTS = OWN_SLOTS + COARSE_SLOTS;
+export const ADDRESS_SLOTS: number = OWN_SLOTS + COARSE_SLOTS;
 /** Bytes of one table. */
 export const ADDRESS_SLOTS_BYTES = ADDRESS_SLOTS * 8;
 /** Words of the secret. */
@@ -42,6 +42,8 @@ export class AddressSlots {
   readonly #isFree: (slot: number) => boolean;
 
   /**
+   * A view; nothing is written.
+   *
    * @param memory the whole mapping
    * @param offset where the table stands in it, a multiple of 8
    * @param secret the same for all processes

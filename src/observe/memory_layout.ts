@@ -21,17 +21,17 @@ const SECRET_OFFSET_WORDS = 4;
 const CONTROL_WORDS = 16;
 
 /** No gauge: nothing was counted, and nothing is to be released. */
-export const GAUGE_NONE = -1;
+export const GAUGE_NONE: number = -1;
 /** The gauge of all open connections. */
 export const GAUGE_ALL = 0;
 /** The first gauge of address slots; before it stand those of listener slots and of route slots. */
-export const ADDRESS_GAUGES = 1 + LISTENERS_MAX + ROUTES_MAX;
+export const ADDRESS_GAUGES: number = 1 + LISTENERS_MAX + ROUTES_MAX;
 /** How many gauges there are. */
-export const GAUGES = ADDRESS_GAUGES + ADDRESS_SLOTS;
+export const GAUGES: number = ADDRESS_GAUGES + ADDRESS_SLOTS;
 
 const TOTALS_BYTES = align(GAUGES * 4);
 /** Where the keys of the addresses' gauges stand. */
-export const ADDRESS_KEYS_OFFSET = HEADER_BYTES + TOTALS_BYTES;
+export const ADDRESS_KEYS_OFFSET: number = HEADER_BYTES + TOTALS_BYTES;
 const RATE_TABLE_OFFSET = ADDRESS_KEYS_OFFSET + ADDRESS_SLOTS_BYTES;
 const COLUMNS_OFFSET = RATE_TABLE_OFFSET + align(RATE_TABLE_BYTES);
 const SHARES_OFFSET = CONTROL_WORDS * 4;
@@ -90,6 +90,7 @@ export interface ColumnViews {
   readonly control: Int32Array;
   /** Its share of each gauge. */
   readonly shares: Int32Array;
+  /** One a counter. */
   readonly counters: Float64Array;
 }
 

@@ -39,6 +39,8 @@ export class RateTable {
   #ratePerSecond = 1;
 
   /**
+   * A view; nothing is written.
+   *
    * @param memory the whole mapping @param offset where the table stands @param secret of the keys
    * @param now CLOCK_MONOTONIC in ms
    * @param onCoarse called when an address has no room of its own and its neighbourhood's bucket decides

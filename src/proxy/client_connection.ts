@@ -31,28 +31,39 @@ const NO_PROTOCOLS: readonly string[] = Object.freeze([]);
 
 /** An accepted connection from accept to close. Owns both sockets: `close` is called exactly once. */
 export class ClientConnection implements AdmitFacts, RouteFacts<Route>, ConnectionStory {
+  /** Unique over all workers and restarts. */
   readonly id: string;
+  /** Who accepted it. */
   readonly listener: BoundListener;
+  /** The client's end; owned. */
   readonly socket: Deno.TcpConn;
   /** The state that this connection began with. */
   readonly state: RuntimeState;
   /** The peer's address; the declared one once a trusted peer has declared it. Canonical. */
   client: IpAddress;
+  /** The port that belongs to `client`. */
   clientPort: number;
   /** Where the client connected to. */
   destination: Endpoint;
   /** Unix time of the accept in ms: when rules are judged. */
-  readonly nowMs = Date.now();
+  readonly nowMs: number = Date.now();
   /** Set by whoever ends the connection from outside, or by the first thing that went wrong. */
   endedBy: Reason | undefined;
   hello: ClientHello | undefined;
   admission: AdmitVerdict | undefined;
+  /** Where it goes, or the route that refused it; absent = none matched yet. */
   route: Route | undefined;
+  /** What is dialled. */
   backendAddress: Endpoint | undefined;
+  /** The backend's end once it is connected; owned. */
   backend: Deno.TcpConn | undefined;
+  /** Bytes read from the client, the ClientHello and a PROXY header included. */
   bytesReceived = 0;
+  /** Bytes written to the client. */
   bytesSent = 0;
+  /** From accept to the whole ClientHello, in ms. */
   helloMs: number | undefined;
+  /** Of connecting to the backend, in ms. */
   dialMs: number | undefined;
   totalMs = 0;
   /** When the last byte went through, by the coarse clock; what the idle limit counts from. */
@@ -68,7 +79,13 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
   /** Gauges that count this connection. */
   readonly #held: number[] = [];
 
-  /** @param plane the worker @param listener who accepted it @param socket ownership passes to the connection */
+  /**
+   * Registers itself with the worker; `close` takes it out again.
+   *
+   * @param plane the worker
+   * @param listener who accepted it
+   * @param socket ownership passes to the connection
+   */
   constructor(plane: DataPlane, listener: BoundListener, socket: Deno.TcpConn) {
     this.#plane = plane;
     this.listener = listener;

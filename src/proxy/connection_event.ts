@@ -20,20 +20,29 @@ const PROTOCOL_LENGTH_MAX = 64;
 export interface ConnectionStory {
   /** Unix time of the accept. */
   readonly nowMs: number;
+  /** Unique over all workers and restarts. */
   readonly id: string;
   /** Whose client it was, by canonical address. */
   readonly listenerName: string;
+  /** The client's address, canonical. */
   readonly client: { readonly text: string };
+  /** The client's port. */
   readonly clientPort: number;
   /** Absent = none was read. */
   readonly hello: ClientHello | undefined;
   /** Absent = not judged. */
   readonly admission: AdmitVerdict | undefined;
+  /** Absent = none matched. */
   readonly route: Route | undefined;
+  /** Absent = nothing was dialled. */
   readonly backendAddress: Endpoint | undefined;
+  /** Bytes read from the client. */
   readonly bytesReceived: number;
+  /** Bytes written to the client. */
   readonly bytesSent: number;
+  /** From accept to the whole ClientHello; absent = it never was whole. */
   readonly helloMs: number | undefined;
+  /** Of connecting to the backend; absent = nothing was dialled. */
   readonly dialMs: number | undefined;
   /** From accept to end. */
   readonly totalMs: number;

@@ -20,14 +20,19 @@ import type { Registry } from "./registry.ts";
 export interface DataPlane {
   /** The state that new connections begin with. */
   readonly state: RuntimeState;
+  /** This worker's part of the shared memory. */
   readonly column: Column;
+  /** All deadlines of this worker. */
   readonly deadlines: Deadlines;
+  /** Ends connections with RST. */
   readonly resetter: Resetter;
   /** Token buckets of all workers. */
   readonly rates: RateTable;
   /** Whether limits by address are enforced or only counted. */
   readonly limitMode: LimitMode;
+  /** Chooses which blocked connections are told of. */
   readonly sampler: BlockSampler;
+  /** Carries events to main. */
   readonly events: EventBatches;
   /** Open connections. Each adds and deletes itself. */
   readonly connections: Registry<ClientConnection>;

@@ -13,7 +13,12 @@ const ENVELOPE_END = "]}";
 
 /** Where batches go. */
 export interface EventSink {
-  /** @param line one `events` message @returns false when it couldn't be taken */
+  /**
+   * Sends a batch.
+   *
+   * @param line one `events` message
+   * @returns false when it couldn't be taken
+   */
   write(line: string): boolean;
 }
 
@@ -26,7 +31,12 @@ export class EventBatches {
   #outstanding = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param sink where batches go @param onDropped called with the number of events that were dropped */
+  /**
+   * No timer runs until there is an event.
+   *
+   * @param sink where batches go
+   * @param onDropped called with the number of events that were dropped
+   */
   constructor(sink: EventSink, onDropped: (events: number) => void) {
     this.#sink = sink;
     this.#onDropped = onDropped;

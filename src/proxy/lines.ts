@@ -45,6 +45,7 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
 
 /** Somewhere bytes can be written, such as `Deno.stdout`. */
 export interface ByteSink {
+  /** Writes some of the bytes; resolves with how many, rejects when nothing can be written any more. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
@@ -61,13 +62,23 @@ export class LineWriter {
   #writing: Promise<void> | undefined;
   #failed = false;
 
-  /** @param sink where the lines go @param queueBytesMax most bytes that wait */
+  /**
+   * Nothing is written yet.
+   *
+   * @param sink where the lines go
+   * @param queueBytesMax most bytes that wait
+   */
   constructor(sink: ByteSink, queueBytesMax: number) {
     this.#sink = sink;
     this.#queueBytesMax = queueBytesMax;
   }
 
-  /** @param line without its newline @returns false when it was dropped */
+  /**
+   * Queues a line.
+   *
+   * @param line without its newline
+   * @returns false when it was dropped
+   */
   write(line: string): boolean {
     if (this.#failed || this.#queuedBytes + line.length > this.#queueBytesMax) return false;
     const bytes = this.#encoder.encode(`${line}\n`);

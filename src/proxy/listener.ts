@@ -18,11 +18,15 @@ const BACKOFF_MAX_MS = 1_000;
 
 /** A listener that this worker has bound. */
 export class BoundListener {
+  /** The listener's id. */
   readonly id: number;
   /** Canonical address, as events name it. */
   readonly name: string;
+  /** Its place in the shared memory. */
   readonly slot: number;
+  /** IP address that it is bound to; `::` and `0.0.0.0` are wildcards. */
   readonly host: string;
+  /** Port that it is bound to. */
   readonly port: number;
   /** Most connections open at once over all workers; 0 = no limit. Follows the active state. */
   maxConnections: number;

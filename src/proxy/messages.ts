@@ -22,13 +22,17 @@ export const BATCHES_OUTSTANDING_MAX = 16;
 
 /** A memory file that the worker has inherited. */
 export interface MemoryFile {
+  /** Inherited descriptor. */
   readonly fd: number;
+  /** What may be mapped. */
   readonly sizeBytes: number;
 }
 
 /** The first line of a worker's life: what it needs before it gives up its permissions. */
 export interface StartMessage {
+  /** Always the first line. */
   readonly type: "start";
+  /** Main's build, which the worker repeats. */
   readonly build: string;
   /** The worker's column of the shared memory. */
   readonly column: number;
@@ -36,24 +40,33 @@ export interface StartMessage {
   readonly idPrefix: string;
   /** Connections that this worker's descriptors allow it. */
   readonly connectionsMax: number;
+  /** Gauges, counters, rate buckets. */
   readonly sharedMemory: MemoryFile;
+  /** GeoIP databases, in slots. */
   readonly geoip: MemoryFile;
 }
 
 /** Where the GeoIP database of a generation stands in its memory file. */
 export interface GeoipSlot {
+  /** Where it begins. */
   readonly offset: number;
+  /** How long it is. */
   readonly sizeBytes: number;
 }
 
 /** One part of the next state; the last one lets the worker build it. Without a current state the parts are the whole. */
 export interface PrepareMessage {
+  /** One of a row that ends with `last`. */
   readonly type: "prepare";
+  /** Of the state to come. */
   readonly revision: number;
+  /** Of the state to come. */
   readonly generation: number;
+  /** From the current state to the next. */
   readonly changes: readonly Change[];
-  /** Slots in the shared memory by listener id and by route id, for ids not told before. */
+  /** Slots in the shared memory by listener id, for ids not told before. */
   readonly listenerSlots: readonly Slot[];
+  /** As `listenerSlots`, by route id. */
   readonly routeSlots: readonly Slot[];
   /** Present on the last part only. */
   readonly last?: StateOptions;
@@ -61,8 +74,11 @@ export interface PrepareMessage {
 
 /** What belongs to a state besides its configuration. */
 export interface StateOptions {
+  /** Effective limits. */
   readonly limits: Limits;
+  /** `[firewall] block_unknown_country`. */
   readonly blockUnknownCountry: boolean;
+  /** `[firewall] limit_mode`. */
   readonly limitMode: LimitMode;
   /** Absent = no GeoIP database. */
   readonly geoip?: GeoipSlot;
@@ -154,11 +170,17 @@ const SLOTS_MAX = 1_000;
 
 /** What a preparation is made of. */
 export interface Preparation {
+  /** Of the state to come. */
   readonly revision: number;
+  /** Of the state to come. */
   readonly generation: number;
+  /** From the state that the worker serves; from nothing for a new worker. */
   readonly changes: readonly Change[];
+  /** All that there are. */
   readonly listenerSlots: readonly Slot[];
+  /** All that there are. */
   readonly routeSlots: readonly Slot[];
+  /** What belongs to the state besides. */
   readonly options: StateOptions;
 }
 

@@ -17,7 +17,11 @@ export class Peeked {
   #start = 0;
   #end = 0;
 
-  /** @param connection whose socket is read */
+  /**
+   * Nothing is read yet.
+   *
+   * @param connection whose socket is read
+   */
   constructor(connection: ClientConnection) {
     this.#connection = connection;
   }

@@ -46,7 +46,12 @@ export class WorkerState {
   #parts: Change[] = [];
   #prepared: Prepared | undefined;
 
-  /** @param geoipMemory the mapped memory file @param onLookupError called when a GeoIP lookup fails */
+  /**
+   * Serves nothing yet.
+   *
+   * @param geoipMemory the mapped memory file
+   * @param onLookupError called when a GeoIP lookup fails
+   */
   constructor(geoipMemory: ArrayBuffer, onLookupError: () => void) {
     this.#geoipMemory = geoipMemory;
     this.#onLookupError = onLookupError;
