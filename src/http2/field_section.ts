@@ -21,16 +21,22 @@ export interface SectionLimits {
 
 /** Pseudo-fields and fields of one section, and the first thing that was wrong with it. */
 export class FieldSection {
+  /** `:method`. */
   method: string | undefined;
+  /** `:scheme`. */
   scheme: string | undefined;
+  /** `:authority`. */
   authority: string | undefined;
+  /** `:path`. */
   path: string | undefined;
+  /** `:status`. */
   status: string | undefined;
+  /** `:protocol` (RFC 8441). */
   protocol: string | undefined;
   /** Value of `host`, which is kept out of `fields`. */
   host: string | undefined;
   /** Declared length, -1 when none is. */
-  contentLength = -1;
+  contentLength: number = -1;
   /** Size so far; goes on counting beyond the limit, where nothing is kept any more. */
   size = 0;
   /** First reason for which the message is malformed; empty while it is well-formed. */

@@ -57,13 +57,21 @@ export class TokenBucket {
 
 /** The buckets of one connection. */
 export class FloodGuard {
+  /** RST_STREAM frames of the peer's. */
   readonly reset: TokenBucket;
+  /** Streams that the peer made us reset. */
   readonly resetMade: TokenBucket;
+  /** Streams opened beyond the limit. */
   readonly streams: TokenBucket;
+  /** PING frames, answers included. */
   readonly ping: TokenBucket;
+  /** SETTINGS, their ACKs, and GOAWAY. */
   readonly settings: TokenBucket;
+  /** PRIORITY frames and frames of unknown types. */
   readonly priority: TokenBucket;
+  /** DATA frames without content that don't end a stream. */
   readonly emptyData: TokenBucket;
+  /** WINDOW_UPDATE frames. */
   readonly windowUpdate: TokenBucket;
 
   /** Full buckets for the given limits. */

@@ -12,8 +12,11 @@ export const ENTRY_OVERHEAD_BYTES = 32;
 
 /** One field of a table, with what validation found when it came in. */
 export interface HpackEntry {
+  /** As received, whether legal or not. */
   readonly name: string;
+  /** As received, whether legal or not. */
   readonly value: string;
+  /** What the name means to the codec. */
   readonly kind: FieldKind;
   /** Whether the value is a legal field value. */
   readonly legal: boolean;

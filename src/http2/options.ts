@@ -11,6 +11,7 @@ export type Http2Role = "server" | "client";
 
 /** Options of one connection. A member that is absent has its default; zero is off only where it says so. */
 export interface Http2Options extends Partial<SectionLimits> {
+  /** Which end this is. */
   readonly role: Http2Role;
   /** Server: streams that the client may have open. Client: requests that we have open at most. Default 100. */
   readonly maxConcurrentStreams?: number;

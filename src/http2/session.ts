@@ -22,13 +22,21 @@ const UNREAD_CONTROL_MAX_BYTES = 65_536;
 
 /** State of one connection. */
 export class Session {
+  /** Whether the peer is the client. */
   readonly isServer: boolean;
+  /** What waits to be taken. */
   readonly out: OutputBuffer = new OutputBuffer();
+  /** Our field blocks. */
   readonly encoder: HpackEncoder;
+  /** The peer's field blocks. */
   readonly decoder: HpackDecoder;
+  /** The field section that was decoded last. */
   readonly section: FieldSection;
+  /** What the peer may still make us do for nothing. */
   readonly flood: FloodGuard;
+  /** What the peer may still send us. */
   readonly budget: ReceiveBudget;
+  /** The peer's settings. */
   readonly peer: PeerSettings = new PeerSettings();
   /** Open streams by id. */
   readonly streams: Map<number, Stream> = new Map();
@@ -36,8 +44,10 @@ export class Session {
   readonly blocked: Set<Stream> = new Set();
   /** Sum of the streams' pending bytes. */
   pendingBytes = 0;
-  sendWindow = INITIAL_WINDOW_BYTES;
-  receiveWindow = INITIAL_WINDOW_BYTES;
+  /** Content bytes that the peer allows us on the whole connection. */
+  sendWindow: number = INITIAL_WINDOW_BYTES;
+  /** Content bytes that the peer may still send on the whole connection. */
+  receiveWindow: number = INITIAL_WINDOW_BYTES;
   /** Highest stream id that the peer has used (server role). */
   lastPeerStreamId = 0;
   /** Highest of them that reached the owner: what GOAWAY names. */
@@ -57,7 +67,7 @@ export class Session {
   /** When the peer was last heard. */
   receivedMs = 0;
   /** When our PING left that is still unanswered; -1 = none. */
-  pingSentMs = -1;
+  pingSentMs: number = -1;
   #resets = new Int32Array(RECENT_STREAMS);
   #resetCount = 0;
   #ended = new Int32Array(RECENT_STREAMS);

@@ -22,15 +22,21 @@ export const Setting = {
 
 /** Why a SETTINGS payload is refused, as a connection error. */
 export interface SettingsFault {
+  /** RFC 9113 §7 error code. */
   readonly code: number;
+  /** One sentence for the log. */
   readonly detail: string;
 }
 
 /** The peer's settings as they stand. */
 export class PeerSettings {
+  /** The largest HPACK table that the peer keeps for us. */
   headerTableBytes = 4_096;
-  maxConcurrentStreams = Infinity;
-  initialWindowBytes = INITIAL_WINDOW_BYTES;
+  /** Streams that we may have open; Infinity until the peer says. */
+  maxConcurrentStreams: number = Infinity;
+  /** Window of each stream that we open from now on. */
+  initialWindowBytes: number = INITIAL_WINDOW_BYTES;
+  /** Whether the peer takes extended CONNECT (RFC 8441). */
   enableConnectProtocol = false;
 
   /** Applies a payload whose length is a multiple of six; the last value of a setting counts. */

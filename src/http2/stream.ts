@@ -40,11 +40,11 @@ export class Stream {
   /** Client: CONNECT, whose 2xx turns the stream into a tunnel without a length. */
   connectMethod = false;
   /** Content still to come by the declared length; -1 = none declared. */
-  expectedBytes = -1;
+  expectedBytes: number = -1;
   /** Client: interim responses so far. */
   interimResponses = 0;
   /** `OutputBuffer.takes` when our head was written: equal = not a byte of it has left. */
-  writtenAtTake = -1;
+  writtenAtTake: number = -1;
   /** The owner has ended its side, maybe with bytes still pending. */
   endAsked = false;
   /** Trailers that wait for the pending bytes. */

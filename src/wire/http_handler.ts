@@ -35,8 +35,11 @@ export interface RequestHead {
 
 /** A response's status and header section. Status 100–199 but 101 is interim: another response follows. */
 export interface ResponseHead {
+  /** 100–999. */
   readonly status: number;
+  /** All fields. */
   readonly fields: Fields;
+  /** As in {@linkcode RequestHead}. */
   readonly neverIndexed: ReadonlySet<string>;
 }
 
@@ -127,7 +130,11 @@ export interface HttpConnection {
   trailers(streamId: number, fields: Fields): void;
   /** Ends a stream abnormally; never looks like a complete message to the peer. */
   reset(streamId: number, code: number): void;
-  /** Bytes given by `data` of the handler were taken by the other side: the peer may send as many again. */
+  /**
+   * Bytes given by `data` of the handler were taken by the other side: the peer may send as many again. Owed
+   * for every byte, also when the stream has ended since: what the owner holds counts against the windows that
+   * other streams can get. What is held of a stream that the owner itself resets counts as taken.
+   */
   credit(streamId: number, flowBytes: number): void;
   /** Bytes of content accepted by `data` and not yet moved to the output, for one stream. */
   pending(streamId: number): number;

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-top-level-await -- a program, nothing imports it
 /**
  * `deno task h2spec`: runs h2spec, strict, against the codec over cleartext and over TLS. Exit code 1 when a
  * test fails. Where h2spec isn't installed it says so and how to get it, and ends with 0; with `--required`
@@ -6,6 +7,7 @@
  * @module
  */
 
+import { print } from "../support/print.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
 import { serveCleartext, serveTls } from "./server.ts";
 
@@ -32,15 +34,13 @@ async function runH2spec(program: string, port: number, extra: string[]): Promis
   const text = new TextDecoder().decode(stdout);
   const summary = /(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed/.exec(text);
   const passed = code === 0 && summary !== null && Number(summary[2]) >= TESTS && summary[4] === "0";
-  // deno-lint-ignore no-console
-  console.log(passed ? `h2spec${extra.includes("-t") ? " over TLS" : ""}: ${summary![0]}` : text);
+  print(passed ? `h2spec${extra.includes("-t") ? " over TLS" : ""}: ${summary![0]}` : text);
   return passed;
 }
 
 const h2spec = findH2spec();
 if (h2spec === undefined) {
-  // deno-lint-ignore no-console
-  console.log(`h2spec is not installed, nothing was tested; get it with: ${INSTALL}`);
+  print(`h2spec is not installed, nothing was tested; get it with: ${INSTALL}`);
   Deno.exitCode = Deno.args.includes("--required") ? 1 : 0;
 } else {
   await using cleartext = serveCleartext();

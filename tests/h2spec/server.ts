@@ -1,7 +1,7 @@
 /**
  * A tiny HTTP/2 server around the codec, for h2spec and other independent clients: answers each request, once
- * it is whole, with `hello` or, for POST, with the content it got. Cleartext through `Deno.listen`, TLS through
- * node:tls.
+ * it is whole, with `hello`; for the path `/echo` it sends content and trailers back as they come. Cleartext
+ * through `Deno.listen`, TLS through node:tls.
  */
 import { createServer, type TLSSocket } from "node:tls";
 import { Http2Connection } from "../../src/http2/connection.ts";
@@ -15,30 +15,25 @@ export interface TinyServer extends AsyncDisposable {
   readonly port: number;
 }
 
-interface Exchange {
-  readonly head: RequestHead;
-  readonly parts: Uint8Array[];
-}
-
 /** The codec with the tiny application on it. `flush` is called when output may be there. */
 class TinyApplication implements HttpHandler {
   readonly connection: Http2Connection;
   over = false;
-  #exchanges = new Map<number, Exchange>();
+  #heads = new Map<number, RequestHead>();
 
   constructor() {
     this.connection = new Http2Connection(this, { role: "server" });
   }
 
   request(streamId: number, head: RequestHead, end: boolean): void {
-    this.#exchanges.set(streamId, { head, parts: [] });
+    this.#heads.set(streamId, head);
+    if (this.#echoes(streamId)) this.#respond(streamId);
     if (end) this.#answer(streamId, []);
   }
 
   data(streamId: number, bytes: Uint8Array, flowBytes: number, end: boolean): void {
-    const exchange = this.#exchanges.get(streamId)!;
-    if (exchange.head.method === "POST") exchange.parts.push(bytes.slice());
-    this.connection.credit(streamId, flowBytes);
+    if (this.#echoes(streamId)) this.connection.data(streamId, bytes, false);
+    else this.connection.credit(streamId, flowBytes);
     if (end) this.#answer(streamId, []);
   }
 
@@ -46,22 +41,33 @@ class TinyApplication implements HttpHandler {
     this.#answer(streamId, fields);
   }
 
-  #answer(streamId: number, trailers: readonly string[]): void {
-    const { head, parts } = this.#exchanges.get(streamId)!;
-    const content = head.method === "POST" ? parts : [HELLO];
-    const fields = ["content-type", "text/plain", "x-path", head.path];
+  taken(streamId: number, bytes: number): void {
+    if (this.#echoes(streamId)) this.connection.credit(streamId, bytes);
+  }
+
+  #echoes(streamId: number): boolean {
+    return this.#heads.get(streamId)?.path === "/echo";
+  }
+
+  #respond(streamId: number): void {
+    const fields = ["content-type", "text/plain", "x-path", this.#heads.get(streamId)!.path];
     this.connection.response(streamId, { status: 200, fields, neverIndexed: NEVER_INDEXED_NONE }, false);
-    for (const part of content) this.connection.data(streamId, part, false);
+  }
+
+  #answer(streamId: number, trailers: readonly string[]): void {
+    if (!this.#echoes(streamId)) {
+      this.#respond(streamId);
+      this.connection.data(streamId, HELLO, false);
+    }
     this.connection.trailers(streamId, trailers);
-    this.#exchanges.delete(streamId);
+    this.#heads.delete(streamId);
   }
 
   response(): void {}
-  taken(): void {}
   ready(): void {}
   goAway(): void {}
   reset(streamId: number): void {
-    this.#exchanges.delete(streamId);
+    this.#heads.delete(streamId);
   }
   closed(): void {
     this.over = true;
@@ -98,17 +104,21 @@ async function serveConn(conn: Deno.Conn): Promise<void> {
   const application = new TinyApplication();
   const { connection } = application;
   const buffer = new Uint8Array(65_536);
+  let writing: Promise<void> = Promise.resolve();
+  const write = async () => {
+    const output = connection.takeOutput();
+    for (let at = 0; at < output.length;) at += await conn.write(output.subarray(at));
+  };
   try {
     while (true) {
-      while (connection.hasOutput) {
-        const output = connection.takeOutput();
-        for (let at = 0; at < output.length;) at += await conn.write(output.subarray(at));
-      }
+      // Not awaited: reading goes on while a write waits, or two peers that both write would block each other.
+      if (connection.hasOutput) writing = writing.then(write).catch(() => {});
       if (application.over) break;
       const count = await conn.read(buffer);
       if (count === null) connection.receiveEnd(performance.now());
       else connection.receive(buffer.subarray(0, count), performance.now());
     }
+    await writing;
     await conn.closeWrite();
     while (await conn.read(buffer) !== null) continue;
   } catch {
