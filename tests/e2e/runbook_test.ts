@@ -126,7 +126,9 @@ class Host implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.run('main=$(pid) && for p in $(pgrep -P "$main") $main; do kill -KILL "$p"; done');
+    await this.run(
+      'main=$(pid) && for p in $(cat /proc/$main/task/*/children) $main; do kill -KILL "$p"; done',
+    );
     await this.config[Symbol.asyncDispose]();
   }
 }
