@@ -46,7 +46,7 @@ Deno.test("a country database that can't be used refuses the start and leaves no
       if (bytes !== undefined) await Deno.writeFile(path, bytes);
       const { code, stderr } = await runProgram(["server", "-c", config.path]);
       assert.equal(code, 1);
-      assert.match(stderr, /country database|GeoIP database/);
+      assert.ok(stderr.includes(path), stderr);
       assert.equal(stderr.trim().split("\n").length, 1, stderr);
       await assert.rejects(Deno.stat(config.databasePath), Deno.errors.NotFound);
     });

@@ -85,7 +85,7 @@ export async function runBrokenGeoip(directory: string): Promise<VectorResult> {
     try {
       await serveWith(path);
     } catch (error) {
-      if (error instanceof ProgramEnded && isRefusal(error)) refused++;
+      if (error instanceof ProgramEnded && isRefusal(error, path)) refused++;
       else wrong.push(`${path}: ${String(error).slice(0, 500)}`);
     }
   }
@@ -107,7 +107,7 @@ async function serveWith(geoip_db: string): Promise<void> {
   await stopQuietly(proxy);
 }
 
-/** A refused start has a code of its own, says what is wrong and is no defect. */
-function isRefusal({ completed: { code, stderr } }: ProgramEnded): boolean {
-  return (code === 1 || code === 2) && /country database/.test(stderr) && !/defect|uncaught/i.test(stderr);
+/** A refused start has a code of its own, names the file and is no defect. */
+function isRefusal({ completed: { code, stderr } }: ProgramEnded, path: string): boolean {
+  return code === 1 && stderr.includes(path) && !/defect|uncaught/i.test(stderr);
 }
