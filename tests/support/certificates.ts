@@ -8,6 +8,11 @@ import "./reflect_metadata.ts";
 import * as x509 from "@peculiar/x509";
 
 const KEY_ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const RSA_ALGORITHM = {
+  name: "RSASSA-PKCS1-v1_5",
+  hash: "SHA-256",
+  publicExponent: Uint8Array.of(1, 0, 1),
+} as const;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -114,6 +119,27 @@ export class CertificateAuthority {
     });
     return { certificate: pem(leaf), key: await pemOfKey(keys.privateKey) };
   }
+}
+
+/** Algorithms that {@linkcode CertificateAuthority} doesn't use; the last is too weak for TLS here. */
+export type SelfSignedAlgorithm = "Ed25519" | "RSA-2048" | "RSA-1024";
+
+/** A self-signed server certificate. */
+export async function selfSigned(algorithm: SelfSignedAlgorithm, names: readonly string[]): Promise<KeyPair> {
+  const parameters = algorithm === "Ed25519"
+    ? { name: algorithm }
+    : { ...RSA_ALGORITHM, modulusLength: Number(algorithm.slice(4)) };
+  const keys = await crypto.subtle.generateKey(parameters, true, ["sign", "verify"]) as CryptoKeyPair;
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${names[0] ?? "self-signed"}`,
+    keys,
+    signingAlgorithm: parameters,
+    serialNumber: serialNumber(),
+    notBefore: new Date(Date.now() - HOUR_MS),
+    notAfter: new Date(Date.now() + 30 * DAY_MS),
+    extensions: subjectAlternativeNames(names),
+  });
+  return { certificate: pem(certificate), key: await pemOfKey(keys.privateKey) };
 }
 
 /** End of validity of the first certificate in `certificate` (PEM). Throws when there is none. */
