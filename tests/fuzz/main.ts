@@ -8,6 +8,8 @@
 import { parseArgs } from "node:util";
 import { print } from "../support/print.ts";
 import { fuzz as fuzzClientHello } from "./client_hello_fuzz.ts";
+import { fuzz as fuzzHttp1 } from "./http1_fuzz.ts";
+import { fuzz as fuzzHttp2 } from "./http2_fuzz.ts";
 import { type Random, seededRandom } from "./mutate.ts";
 import { fuzz as fuzzProxyProtocol } from "./proxy_protocol_fuzz.ts";
 
@@ -18,6 +20,8 @@ type Fuzz = (count: number, random: Random) => void;
 const TARGETS: readonly (readonly [name: string, fuzz: Fuzz])[] = [
   ["client_hello", fuzzClientHello],
   ["proxy_protocol", fuzzProxyProtocol],
+  ["http1", fuzzHttp1],
+  ["http2", fuzzHttp2],
 ];
 
 const COUNT = 20_000;
