@@ -5,6 +5,7 @@
  */
 
 import type { BootConfig } from "./config/parse.ts";
+import { ProxyError } from "./errors.ts";
 import { GeoipFile } from "./control/geoip_file.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { programCommand } from "./control/program.ts";
@@ -32,6 +33,8 @@ export interface ServeOptions {
 
 /** Log lines that may wait for a reader. */
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
+/** How long the last lines may take when nobody reads them. */
+const LOG_FLUSH_MS = 2_000;
 /** Between two looks whether a file has changed. */
 const FILE_CHECK_MS = 60_000;
 /** Descriptors of a worker that aren't connections'. */
@@ -57,7 +60,7 @@ export async function serve(config: BootConfig, options: ServeOptions): Promise<
     await signals.first;
     return await server.stop(signals);
   } finally {
-    await output.flush();
+    await output.flush(LOG_FLUSH_MS);
   }
 }
 
@@ -109,6 +112,7 @@ class Server {
   async start(): Promise<void> {
     for (const detail of this.#config.warnings) this.#log.warning("config_warning", { detail });
     const configuration = this.#configuration();
+    this.#requireCountries(configuration);
     const geoip = await this.#geoip.load();
     probeListeners(configuration.listeners.map((listener) => listener.address));
     const state: ServedState = {
@@ -143,6 +147,16 @@ class Server {
       this.#log.info("seed_ignored", { detail, database: this.#store.path });
     }
     return configuration;
+  }
+
+  /** Fails closed: without a database no country rule would ever match. */
+  #requireCountries({ firewallRules }: Configuration): void {
+    if (this.#geoip.isConfigured || !firewallRules.some((rule) => rule.type === "country")) return;
+    const path = this.#store.path;
+    throw new ProxyError(
+      "config",
+      `the database "${path}" has country rules: [firewall] geoip_db must name a file`,
+    );
   }
 
   readonly #onHangup = (): void => void this.#reload();
@@ -185,7 +199,11 @@ class Server {
       this.#log.warning("stopped", { detail: "a second signal ended the drain" });
       return 1;
     }
-    this.#log.info("stopped", { cut, events_dropped: this.#memory.counted(COUNTER.eventsDropped) });
+    this.#log.info("stopped", {
+      cut,
+      worker_restarts: this.supervisor.restarts,
+      events_dropped: this.#memory.counted(COUNTER.eventsDropped),
+    });
     return 0;
   }
 

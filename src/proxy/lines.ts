@@ -43,6 +43,8 @@ function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
   return whole;
 }
 
+const NEWLINE = Uint8Array.of(10);
+
 /** Somewhere bytes can be written, such as `Deno.stdout`. */
 export interface ByteSink {
   /** Writes some of the bytes; resolves with how many, rejects when nothing can be written any more. */
@@ -51,25 +53,29 @@ export interface ByteSink {
 
 /**
  * Writes lines one after the other without making the caller wait. Lines that would make more than
- * `queueBytesMax` wait are dropped; once the sink fails all are.
+ * `queueBytesMax` wait are dropped, and so are those that the sink fails on; the next one is tried again, for a
+ * full disk isn't full for ever.
  */
 export class LineWriter {
   readonly #sink: ByteSink;
   readonly #queueBytesMax: number;
   readonly #encoder = new TextEncoder();
+  readonly #onLost: (lines: number) => void;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #writing: Promise<void> | undefined;
-  #failed = false;
+  #isBroken = false;
 
   /**
    * Nothing is written yet.
    *
    * @param sink where the lines go
    * @param queueBytesMax most bytes that wait
+   * @param onLost called with the number of lines that the sink failed on
    */
-  constructor(sink: ByteSink, queueBytesMax: number) {
+  constructor(sink: ByteSink, queueBytesMax: number, onLost: (lines: number) => void = () => {}) {
     this.#sink = sink;
+    this.#onLost = onLost;
     this.#queueBytesMax = queueBytesMax;
   }
 
@@ -80,7 +86,7 @@ export class LineWriter {
    * @returns false when it was dropped
    */
   write(line: string): boolean {
-    if (this.#failed || this.#queuedBytes + line.length > this.#queueBytesMax) return false;
+    if (this.#queuedBytes + line.length > this.#queueBytesMax) return false;
     const bytes = this.#encoder.encode(`${line}\n`);
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
@@ -88,27 +94,35 @@ export class LineWriter {
     return true;
   }
 
-  /** Whether the sink has failed: nothing can be written any more. */
-  get failed(): boolean {
-    return this.#failed;
-  }
-
-  /** Waits until everything written so far has left or the sink has failed. */
-  async flush(): Promise<void> {
-    await this.#writing;
+  /**
+   * Waits until everything written so far has left or the sink has failed.
+   *
+   * @param timeoutMs for a sink that nobody reads; default: no limit
+   */
+  async flush(timeoutMs?: number): Promise<void> {
+    if (this.#writing === undefined) return;
+    if (timeoutMs === undefined) return await this.#writing;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    await Promise.race([this.#writing, promise]);
+    clearTimeout(timer);
   }
 
   async #drain(): Promise<void> {
     // Lines of one turn of the event loop leave in one write.
     await Promise.resolve();
-    while (this.#queue.length > 0 && !this.#failed) {
-      const bytes = join(this.#queue, this.#queuedBytes);
+    while (this.#queue.length > 0) {
+      // What a failed write has left of a line is ended first.
+      if (this.#isBroken) this.#queue.unshift(NEWLINE);
+      const lines = this.#queue;
+      const bytes = join(lines, lines.reduce((sum, line) => sum + line.length, 0));
       this.#queue = [];
       try {
         for (let offset = 0; offset < bytes.length;) offset += await this.#sink.write(bytes.subarray(offset));
+        this.#isBroken = false;
       } catch {
-        this.#failed = true;
-        this.#queue = [];
+        this.#isBroken = true;
+        this.#onLost(lines.length);
       }
       // What arrived meanwhile is still waiting.
       this.#queuedBytes = this.#queue.reduce((sum, waiting) => sum + waiting.length, 0);
