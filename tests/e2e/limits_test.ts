@@ -40,7 +40,8 @@ Deno.test("a silent connection is closed at the idle limit of its route or of al
         { hostname: "off.test", backend: backend.addr, idle_timeout: "0s" },
       ],
     }],
-    proxy: { idle_timeout: `${IDLE_MS}ms` },
+    // Over when the hello is whole, also where no idle limit takes its place.
+    proxy: { idle_timeout: `${IDLE_MS}ms`, client_hello_timeout: "1s" },
   };
   await serveQuietly(tables, async ({ addr, program }) => {
     // Open before the others and used after them: by then every limit of the file has passed.
