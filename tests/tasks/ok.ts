@@ -44,6 +44,7 @@ async function plan(): Promise<{ steps: Step[]; skipped: string[] }> {
     step(name, minutes, [Deno.execPath(), "task", "--quiet", name]);
   const skipped: string[] = [];
   const steps = [task("fmt:check", 2), task("lint", 3), task("check", 3), task("doc:lint", 3)];
+  steps.push(task("gen:check", 2), task("proto", 2));
   steps.push(step("test", 16, await hasProgram("npx") ? TEST_COMMAND : [Deno.execPath(), "task", "test"]));
   if (await isFolder(new URL("../../../shared/vectors/", import.meta.url))) steps.push(task("vectors", 6));
   else skipped.push("vectors skipped: there is no ../shared/vectors");
