@@ -10,7 +10,7 @@ import { GeoipFile } from "./control/geoip_file.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { programCommand } from "./control/program.ts";
 import type { ServedState } from "./control/served_state.ts";
-import { StopSignals } from "./control/stop_signals.ts";
+import { Signals } from "./control/signals.ts";
 import { Supervisor } from "./control/supervisor.ts";
 import { probeListeners } from "./net/probe.ts";
 import { createMemoryFile, fileLimit, loadNative, mapMemoryFile } from "./net/native.ts";
@@ -49,16 +49,18 @@ const DESCRIPTORS_PER_CONNECTION = 3;
  * @throws ProxyError when it can't start; nothing was touched then
  */
 export async function serve(config: BootConfig, options: ServeOptions): Promise<number> {
-  using signals = new StopSignals();
+  using signals = new Signals();
   const output = new LineWriter(Deno.stdout, LOG_BYTES_MAX);
   try {
     loadNative();
     using store = Store.open(config.settings.databasePath);
     const server = new Server(config, options, store, output);
     await server.start();
+    signals.onHangup = () => server.reload();
     if (options.testingOnlyFaults) void listenForFaults(server.supervisor);
-    await signals.first;
-    return await server.stop(signals);
+    await signals.stop;
+    signals.onHangup = () => {};
+    return await server.stop(signals.secondStop);
   } finally {
     await output.flush(LOG_FLUSH_MS);
   }
@@ -130,7 +132,6 @@ class Server {
       if (this.#store.isNew) this.#store.seed(configuration, Date.now());
     });
     this.#fileCheck = setInterval(() => void this.#reloadIfChanged(), FILE_CHECK_MS);
-    Deno.addSignalListener("SIGHUP", this.#onHangup);
     this.#log.info("ready", {
       revision: state.revision,
       pid: Deno.pid,
@@ -159,7 +160,10 @@ class Server {
     );
   }
 
-  readonly #onHangup = (): void => void this.#reload();
+  /** Reads the files again. */
+  reload(): void {
+    void this.#reload();
+  }
 
   async #reloadIfChanged(): Promise<void> {
     if (await this.#geoip.hasChanged()) await this.#reload();
@@ -175,7 +179,10 @@ class Server {
   /** What can't be read stays as it was. */
   async #reloadFiles(): Promise<void> {
     const served = this.supervisor.served;
-    if (served === undefined || !this.#geoip.isConfigured) return;
+    if (served === undefined) return;
+    if (!this.#geoip.isConfigured) {
+      return this.#log.info("reloaded", { what: "nothing", detail: "no file to read" });
+    }
     try {
       const geoip = await this.#geoip.load();
       const options = { ...served.options, ...(geoip !== undefined && { geoip }) };
@@ -188,12 +195,11 @@ class Server {
   }
 
   /** Drains and ends; a second signal ends at once. @returns the exit code */
-  async stop(signals: StopSignals): Promise<number> {
+  async stop(secondStop: Promise<void>): Promise<number> {
     const { drainDelayMs, shutdownTimeoutMs } = this.#limits;
     clearInterval(this.#fileCheck);
-    Deno.removeSignalListener("SIGHUP", this.#onHangup);
     this.#log.info("draining", { drain_delay_ms: drainDelayMs, shutdown_timeout_ms: shutdownTimeoutMs });
-    const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), signals.second]);
+    const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), secondStop]);
     if (cut === undefined) {
       await this.supervisor.kill();
       this.#log.warning("stopped", { detail: "a second signal ended the drain" });
