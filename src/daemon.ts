@@ -9,6 +9,7 @@ import { ProxyError } from "./errors.ts";
 import { GeoipFile } from "./control/geoip_file.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { programCommand } from "./control/program.ts";
+import { Reload } from "./control/reload.ts";
 import type { ServedState } from "./control/served_state.ts";
 import { Signals } from "./control/signals.ts";
 import { Supervisor } from "./control/supervisor.ts";
@@ -35,8 +36,6 @@ export interface ServeOptions {
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 /** How long the last lines may take when nobody reads them. */
 const LOG_FLUSH_MS = 2_000;
-/** Between two looks whether a file has changed. */
-const FILE_CHECK_MS = 60_000;
 /** Descriptors of a worker that aren't connections'. */
 const DESCRIPTORS_RESERVED = 256;
 /** Descriptors that one connection may cost. */
@@ -56,7 +55,7 @@ export async function serve(config: BootConfig, options: ServeOptions): Promise<
     using store = Store.open(config.settings.databasePath);
     const server = new Server(config, options, store, output);
     await server.start();
-    signals.onHangup = () => server.reload();
+    signals.onHangup = () => void server.reload.reload();
     if (options.testingOnlyFaults) void listenForFaults(server.supervisor);
     await signals.stop;
     signals.onHangup = () => {};
@@ -68,14 +67,13 @@ export async function serve(config: BootConfig, options: ServeOptions): Promise<
 
 class Server {
   readonly supervisor: Supervisor;
+  readonly reload: Reload;
   readonly #config: BootConfig;
   readonly #store: Store;
   readonly #log: Log;
   readonly #memory: SharedMemory;
   readonly #geoip: GeoipFile;
   readonly #limits: Limits;
-  #reloading: Promise<void> | undefined;
-  #fileCheck: ReturnType<typeof setInterval> | undefined;
 
   constructor(config: BootConfig, options: ServeOptions, store: Store, output: LineWriter) {
     const { settings } = config;
@@ -107,6 +105,13 @@ class Server {
         for (const event of events) log.connection(event);
       },
     });
+    this.reload = new Reload({
+      geoip: this.#geoip,
+      log,
+      count: (counter) => memory.main.count(counter),
+      served: () => this.supervisor.served,
+      change: (next) => this.supervisor.change(next, () => {}),
+    });
     log.info("starting", { workers, max_connections: maxConnections });
   }
 
@@ -115,12 +120,13 @@ class Server {
     for (const detail of this.#config.warnings) this.#log.warning("config_warning", { detail });
     const configuration = this.#configuration();
     this.#requireCountries(configuration);
-    const geoip = await this.#geoip.load();
+    const { geoip, certificates } = await this.reload.load(configuration);
     probeListeners(configuration.listeners.map((listener) => listener.address));
     const state: ServedState = {
       configuration,
       revision: this.#store.isNew ? 1 : this.#store.revision,
       generation: 0,
+      certificates,
       options: {
         limits: this.#limits,
         blockUnknownCountry: this.#config.settings.blockUnknownCountry,
@@ -131,7 +137,7 @@ class Server {
     await this.supervisor.start(state, () => {
       if (this.#store.isNew) this.#store.seed(configuration, Date.now());
     });
-    this.#fileCheck = setInterval(() => void this.#reloadIfChanged(), FILE_CHECK_MS);
+    this.reload.watch();
     this.#log.info("ready", {
       revision: state.revision,
       pid: Deno.pid,
@@ -160,44 +166,10 @@ class Server {
     );
   }
 
-  /** Reads the files again. */
-  reload(): void {
-    void this.#reload();
-  }
-
-  async #reloadIfChanged(): Promise<void> {
-    if (await this.#geoip.hasChanged()) await this.#reload();
-  }
-
-  /** Reads the files again; a second wish while one is at work is the same one. */
-  async #reload(): Promise<void> {
-    this.#reloading ??= this.#reloadFiles();
-    await this.#reloading;
-    this.#reloading = undefined;
-  }
-
-  /** What can't be read stays as it was. */
-  async #reloadFiles(): Promise<void> {
-    const served = this.supervisor.served;
-    if (served === undefined) return;
-    if (!this.#geoip.isConfigured) {
-      return this.#log.info("reloaded", { what: "nothing", detail: "no file to read" });
-    }
-    try {
-      const geoip = await this.#geoip.load();
-      const options = { ...served.options, ...(geoip !== undefined && { geoip }) };
-      const generation = served.generation + 1;
-      await this.supervisor.change({ ...served, generation, options }, () => {});
-      this.#log.info("reloaded", { what: "geoip", generation });
-    } catch (error) {
-      this.#log.error("reload_failed", { what: "geoip", detail: messageOf(error) });
-    }
-  }
-
   /** Drains and ends; a second signal ends at once. @returns the exit code */
   async stop(secondStop: Promise<void>): Promise<number> {
     const { drainDelayMs, shutdownTimeoutMs } = this.#limits;
-    clearInterval(this.#fileCheck);
+    this.reload[Symbol.dispose]();
     this.#log.info("draining", { drain_delay_ms: drainDelayMs, shutdown_timeout_ms: shutdownTimeoutMs });
     const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), secondStop]);
     if (cut === undefined) {
@@ -229,8 +201,4 @@ function effectiveLimits(limits: Limits): Limits {
 /** Connections that one worker's file limit allows it. */
 function connectionsOfDescriptors(): number {
   return Math.max(1, Math.floor((fileLimit() - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -21,7 +21,6 @@ export class GeoipFile {
   readonly memoryFile: MemoryFile;
   readonly #path: string;
   readonly #memory: ArrayBuffer;
-  #slot = GEOIP_SLOTS - 1;
   #stamp: FileStamp | undefined;
 
   /**
@@ -45,14 +44,14 @@ export class GeoipFile {
   /**
    * Reads and checks the file and lays it into the slot that no worker uses.
    *
+   * @param used what workers use now; absent = nothing yet
    * @returns where it stands, or `undefined` when none is configured
    * @throws ProxyError unavailable when it can't be read or is no country database; what workers use is untouched
    */
-  async load(): Promise<GeoipSlot | undefined> {
+  async load(used?: GeoipSlot): Promise<GeoipSlot | undefined> {
     if (!this.isConfigured) return undefined;
     const { bytes, stamp } = await this.#read();
-    this.#slot = (this.#slot + 1) % GEOIP_SLOTS;
-    const offset = this.#slot * GEOIP_SLOT_BYTES;
+    const offset = used?.offset === 0 ? GEOIP_SLOT_BYTES : 0;
     new Uint8Array(this.#memory, offset, bytes.length).set(bytes);
     this.#stamp = stamp;
     return { offset, sizeBytes: bytes.length };

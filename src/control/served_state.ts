@@ -7,6 +7,7 @@
 import type { Preparation, StateOptions } from "../proxy/messages.ts";
 import type { Change } from "../state/change.ts";
 import type { Configuration } from "../state/model.ts";
+import { type CertificateSet, NO_CERTIFICATES } from "./certificate_files.ts";
 import type { Slots } from "./slots.ts";
 
 /** A state as all workers are to serve it. */
@@ -15,21 +16,43 @@ export interface ServedState {
   readonly configuration: Configuration;
   /** 1 for the seed, then one more with each change of the configuration. */
   readonly revision: number;
-  /** 0 at start, then one more with each changed file (GeoIP); not kept over a restart. */
+  /** 0 at start, then one more with each reload of changed files (GeoIP, certificates); not kept over a restart. */
   readonly generation: number;
+  /** What the files of the configuration's L7 routes held when they were read last. */
+  readonly certificates: CertificateSet;
   /** What a worker needs besides the configuration, limits all computed. */
   readonly options: StateOptions;
 }
 
-/** What a worker has to prepare: a state as changes of the one that it serves. */
-export function preparationOf(state: ServedState, changes: readonly Change[], slots: Slots): Preparation {
-  const { revision, generation, options } = state;
+/**
+ * What a worker has to prepare: a state as changes of the one that it serves.
+ *
+ * @param changes of the configuration
+ * @param before certificates of the state that it serves; default none, for a new worker
+ */
+export function preparationOf(
+  state: ServedState,
+  changes: readonly Change[],
+  slots: Slots,
+  before: CertificateSet = NO_CERTIFICATES,
+): Preparation {
+  const { revision, generation, certificates, options } = state;
   return {
     revision,
     generation,
     changes,
     listenerSlots: slots.listeners(),
     routeSlots: slots.routes(),
+    ...certificateChanges(before, certificates),
     options,
   };
+}
+
+function certificateChanges(
+  before: CertificateSet,
+  next: CertificateSet,
+): Pick<Preparation, "pems" | "routePems"> {
+  const pems = new Map([...next.texts].filter(([digest]) => !before.texts.has(digest)));
+  const changed = [...next.routes].filter(([id, certificate]) => before.routes.get(id) !== certificate);
+  return { pems, routePems: changed.map(([, certificate]) => certificate.pems) };
 }

@@ -102,7 +102,7 @@ export class Supervisor {
     }
     this.#slots.assign(next.configuration);
     const changes = diffConfiguration(before.configuration, next.configuration);
-    const preparation = preparationOf(next, changes, this.#slots);
+    const preparation = preparationOf(next, changes, this.#slots, before.certificates);
     const seats = this.#seats.filter((seat) => seat.worker?.isServing === true);
     try {
       await Promise.all(seats.map((seat) => seat.prepare(preparation)));

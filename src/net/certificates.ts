@@ -26,12 +26,22 @@ export interface CertificatePair {
 
 /** From when to when a certificate is valid, Unix time in ms, both ends included. */
 export interface Validity {
+  /** The first moment. */
   readonly notBeforeMs: number;
+  /** The last moment. */
   readonly notAfterMs: number;
 }
 
+/** Certificates that verify a backend. */
+export interface BackendAuthorities {
+  /** Equal for equal certificates, and for no others. */
+  readonly key: string;
+  /** PEM blocks, at least one. */
+  readonly certificates: readonly string[];
+}
+
 /**
- * Reads a chain and its key, in any order of blocks: PKCS#8, PKCS#1 or SEC 1 keys, RSA, ECDSA or Ed25519.
+ * Reads a chain, the leaf first, and its key: PKCS#8, PKCS#1 or SEC 1, of RSA, ECDSA or Ed25519.
  *
  * @param chainText content of the chain's file @param keyText content of the key's file; may be the same file
  * @throws ProxyError unavailable when one can't be read, when they don't belong together, or when the runtime's TLS
@@ -101,8 +111,8 @@ export function secureContextOf(chain: string, key: string): SecureContext {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const PRIVATE_KEY = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^-]+-----END \1?PRIVATE KEY-----/g;
 
-/** The PEM certificates of a text, each with a newline at its end. */
-function certificateBlocks(text: string): string[] {
+/** The PEM certificates of a text, each with a newline at its end; unread. */
+export function certificateBlocks(text: string): string[] {
   return (text.match(CERTIFICATE) ?? []).map((block) => `${block}\n`);
 }
 

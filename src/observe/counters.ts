@@ -53,6 +53,8 @@ export const COUNTER = {
   geoipLookupErrors: SINGLES,
   rateTableEvictions: SINGLES + 1,
   eventsDropped: SINGLES + 2,
+  geoipReloadFailures: SINGLES + 3,
+  certificateReloadFailures: SINGLES + 4,
 } as const;
 
 const PHASE_STRIDE = PHASE_BOUNDS_MS.length + 2;

@@ -4,9 +4,12 @@
  * @module
  */
 
+import type { SecureContext } from "node:tls";
+import type { BackendAuthorities } from "../net/certificates.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import type { Resetter } from "../net/reset.ts";
 import type { Column } from "../observe/column.ts";
+import type { AcceptErrorCode } from "../observe/counters.ts";
 import type { RateTable } from "../observe/rate_table.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
 import type { LimitMode } from "../state/settings.ts";
@@ -44,8 +47,14 @@ export interface DataPlane {
   country(address: IpAddress): string | undefined;
   /** The route's slot in the shared memory. */
   routeSlot(routeId: number): number;
+  /** The context of the route's certificate, the same object while it is the same certificate; absent = unusable. */
+  secureContext(routeId: number): SecureContext | undefined;
+  /** What the route's backend is verified by; absent = it can't be. */
+  backendAuthorities(routeId: number): BackendAuthorities | undefined;
   /** Whether a dialled connection has come out at one of this program's own listeners. */
   isOwnListener(backend: Deno.TcpConn): boolean;
+  /** Logs that a listener can't accept; told once until it can again. */
+  reportAcceptError(listener: { readonly name: string }, code: AcceptErrorCode): void;
   /** Logs an error that nobody expected. */
   reportDefect(error: unknown): void;
 }

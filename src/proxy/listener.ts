@@ -65,6 +65,7 @@ export class BoundListener {
         plane.column.count(acceptErrorCounter(code));
         // The client reset while it waited in the queue (accept(2), ENOTCONN here): the next one may be fine.
         if (code === "aborted") continue;
+        if (backoffMs === BACKOFF_MIN_MS) plane.reportAcceptError(this, code);
         await this.#pause(backoffMs);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
       }

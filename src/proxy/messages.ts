@@ -54,6 +54,21 @@ export interface GeoipSlot {
   readonly sizeBytes: number;
 }
 
+/** The PEM texts that an L7 route uses, each named by a digest of its content. */
+export interface RoutePems {
+  /** The route's id. */
+  readonly routeId: number;
+  /** The certificate chain shown to clients; absent = the route has no usable certificate. */
+  readonly chain?: string;
+  /** The chain's private key; present exactly when `chain` is. */
+  readonly key?: string;
+  /** What its backend is verified by; absent = no TLS towards it, or nothing usable to verify it by. */
+  readonly authorities?: string;
+}
+
+/** A piece of a PEM text. The pieces of one text come in their order. */
+export type PemPiece = readonly [digest: string, piece: string];
+
 /** One part of the next state; the last one lets the worker build it. Without a current state the parts are the whole. */
 export interface PrepareMessage {
   /** One of a row that ends with `last`. */
@@ -68,6 +83,10 @@ export interface PrepareMessage {
   readonly listenerSlots: readonly Slot[];
   /** As `listenerSlots`, by route id. */
   readonly routeSlots: readonly Slot[];
+  /** Texts that the state before didn't use. */
+  readonly pemPieces: readonly PemPiece[];
+  /** L7 routes whose texts are others than before. */
+  readonly routePems: readonly RoutePems[];
   /** Present on the last part only. */
   readonly last?: StateOptions;
 }
@@ -145,7 +164,8 @@ function isFromWorker(message: Record<string, unknown>): boolean {
       return isCount(message["revision"]) && isCount(message["generation"]) && isText(message["reason"]);
     case "events": {
       const events = message["events"];
-      return Array.isArray(events) && events.length <= BATCH_EVENTS && events.every(isConnectionEvent);
+      return Array.isArray(events) && events.length <= BATCH_EVENTS &&
+        events.every(isConnectionEvent);
     }
     case "drained":
       return isCount(message["cut"]);
@@ -167,6 +187,8 @@ function isText(value: unknown): boolean {
 
 /** Slots in one part. */
 const SLOTS_MAX = 1_000;
+/** Characters of JSON that the changes, pieces or texts of one part may have, before escapes and UTF-8 make more of them. */
+const PART_CHARACTERS_MAX = LINE_BYTES_MAX / 4;
 
 /** What a preparation is made of. */
 export interface Preparation {
@@ -180,6 +202,10 @@ export interface Preparation {
   readonly listenerSlots: readonly Slot[];
   /** All that there are. */
   readonly routeSlots: readonly Slot[];
+  /** By digest: texts that the state before didn't use. */
+  readonly pems: ReadonlyMap<string, string>;
+  /** L7 routes whose texts are others than before. */
+  readonly routePems: readonly RoutePems[];
   /** What belongs to the state besides. */
   readonly options: StateOptions;
 }
@@ -194,21 +220,33 @@ export function* prepareMessages(preparation: Preparation): Generator<PrepareMes
     changes: [],
     listenerSlots: [],
     routeSlots: [],
+    pemPieces: [],
+    routePems: [],
   } as const;
   for (const listenerSlots of chunks(preparation.listenerSlots, () => 1, SLOTS_MAX)) {
     yield { ...part, listenerSlots };
   }
   for (const routeSlots of chunks(preparation.routeSlots, () => 1, SLOTS_MAX)) yield { ...part, routeSlots };
-  for (
-    const changes of chunks(
-      preparation.changes,
-      (change) => JSON.stringify(change).length,
-      LINE_BYTES_MAX / 4,
-    )
-  ) {
+  for (const changes of chunks(preparation.changes, jsonLength, PART_CHARACTERS_MAX)) {
     yield { ...part, changes };
   }
+  for (const piece of pemPieces(preparation.pems)) yield { ...part, pemPieces: [piece] };
+  for (const routePems of chunks(preparation.routePems, jsonLength, PART_CHARACTERS_MAX)) {
+    yield { ...part, routePems };
+  }
   yield { ...part, last: options };
+}
+
+function jsonLength(value: unknown): number {
+  return JSON.stringify(value).length;
+}
+
+function* pemPieces(pems: ReadonlyMap<string, string>): Generator<PemPiece> {
+  for (const [digest, text] of pems) {
+    for (let start = 0; start < text.length; start += PART_CHARACTERS_MAX) {
+      yield [digest, text.slice(start, start + PART_CHARACTERS_MAX)];
+    }
+  }
 }
 
 function* chunks<T>(

@@ -5,11 +5,13 @@
  * @module
  */
 
+import type { SecureContext } from "node:tls";
 import { ProxyError } from "../errors.ts";
+import type { BackendAuthorities } from "../net/certificates.ts";
 import { Deadlines } from "../net/deadlines.ts";
 import { armAlarm, loadNative, mapMemoryFile, monotonicMs } from "../net/native.ts";
 import { Resetter } from "../net/reset.ts";
-import { COUNTER } from "../observe/counters.ts";
+import { type AcceptErrorCode, COUNTER } from "../observe/counters.ts";
 import { Column } from "../observe/column.ts";
 import { isLaidOut, rateTableOf } from "../observe/memory_layout.ts";
 import type { RateTable } from "../observe/rate_table.ts";
@@ -117,6 +119,14 @@ class Worker implements DataPlane {
     return this.#state.routeSlot(routeId);
   }
 
+  secureContext(routeId: number): SecureContext | undefined {
+    return this.#state.certificates.secureContext(routeId);
+  }
+
+  backendAuthorities(routeId: number): BackendAuthorities | undefined {
+    return this.#state.certificates.backendAuthorities(routeId);
+  }
+
   isOwnListener({ localAddr, remoteAddr }: Deno.TcpConn): boolean {
     for (const { port, host } of this.#state.listeners) {
       if (port !== remoteAddr.port) continue;
@@ -125,6 +135,10 @@ class Worker implements DataPlane {
       if (host === remoteAddr.hostname || (isWildcard && isHere)) return true;
     }
     return false;
+  }
+
+  reportAcceptError({ name }: { readonly name: string }, code: AcceptErrorCode): void {
+    this.#log("warning", "accept_failed", `${name}: ${code}`);
   }
 
   reportDefect(error: unknown): void {

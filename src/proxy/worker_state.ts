@@ -1,5 +1,5 @@
 /**
- * The state that a worker serves and the one that it prepares: listening sockets, slots, GeoIP database.
+ * The state that a worker serves and the one that it prepares: listening sockets, slots, certificates, GeoIP database.
  *
  * @module
  */
@@ -13,7 +13,8 @@ import { DEFAULT_LIMITS } from "../state/limits.ts";
 import type { LimitMode } from "../state/settings.ts";
 import type { Sliced } from "../state/slices.ts";
 import { BoundListener } from "./listener.ts";
-import type { PrepareMessage, StateOptions } from "./messages.ts";
+import type { PemPiece, PrepareMessage, RoutePems, StateOptions } from "./messages.ts";
+import { RouteCertificates } from "./route_certificates.ts";
 
 /** A state that is built and bound, and not yet served. */
 interface Prepared {
@@ -21,8 +22,16 @@ interface Prepared {
   /** Those of the state; the ones bound for it are not accepting yet. */
   readonly listeners: ReadonlyMap<number, BoundListener>;
   readonly added: readonly BoundListener[];
+  readonly certificates: RouteCertificates;
   readonly countries: CountryDatabase | undefined;
   readonly limitMode: LimitMode;
+}
+
+/** What the parts of a preparation have told so far. */
+interface Parts {
+  readonly changes: Change[];
+  readonly pemPieces: PemPiece[];
+  readonly routePems: RoutePems[];
 }
 
 /** What a worker serves, and how it comes to serve something else: prepare, then activate or abort. */
@@ -41,9 +50,10 @@ export class WorkerState {
   readonly #routeSlots = new Map<number, number>();
   #listeners: ReadonlyMap<number, BoundListener> = new Map();
   #countries: CountryDatabase | undefined;
+  #certificates = RouteCertificates.NONE;
   /** Whether limits by address are enforced. */
   limitMode: LimitMode = "enforce";
-  #parts: Change[] = [];
+  #parts = noParts();
   #prepared: Prepared | undefined;
 
   /**
@@ -72,6 +82,11 @@ export class WorkerState {
     return this.#countries?.country(address);
   }
 
+  /** Certificates of the current state. */
+  get certificates(): RouteCertificates {
+    return this.#certificates;
+  }
+
   /**
    * Takes one part of the next state; with the last one builds it and binds its new listeners.
    *
@@ -81,19 +96,24 @@ export class WorkerState {
   async prepare(message: PrepareMessage): Promise<boolean> {
     for (const [id, slot] of message.listenerSlots) this.#listenerSlots.set(id, slot);
     for (const [id, slot] of message.routeSlots) this.#routeSlots.set(id, slot);
-    for (const change of message.changes) this.#parts.push(change);
+    for (const change of message.changes) this.#parts.changes.push(change);
+    for (const piece of message.pemPieces) this.#parts.pemPieces.push(piece);
+    for (const pems of message.routePems) this.#parts.routePems.push(pems);
     if (message.last === undefined) return false;
-    const changes = this.#parts;
+    const parts = this.#parts;
     this.abort();
-    this.#prepared = await this.#build(message, changes, message.last);
+    this.#prepared = await this.#build(message, parts, message.last);
     return true;
   }
 
-  async #build(message: PrepareMessage, changes: Change[], options: StateOptions): Promise<Prepared> {
+  async #build(message: PrepareMessage, parts: Parts, options: StateOptions): Promise<Prepared> {
     const { revision, generation } = message;
+    const { changes, pemPieces, routePems } = parts;
     const { limits, blockUnknownCountry, limitMode, geoip } = options;
     const context = { revision, generation, limits, blockUnknownCountry };
     const state = await inSlices(changeRuntimeState(this.current, changes, context));
+    const isServed = (routeId: number) => state.routesById.get(routeId)?.l7 !== undefined;
+    const certificates = this.#certificates.next({ pemPieces, routePems, isServed });
     const countries = geoip && new CountryDatabase(
       new Uint8Array(this.#geoipMemory, geoip.offset, geoip.sizeBytes),
       this.#onLookupError,
@@ -111,7 +131,7 @@ export class WorkerState {
       for (const bound of added) bound.close();
       throw error;
     }
-    return { state, listeners, added, countries, limitMode };
+    return { state, listeners, added, certificates, countries, limitMode };
   }
 
   #bind(listener: ConstructorParameters<typeof BoundListener>[0]): BoundListener {
@@ -140,6 +160,7 @@ export class WorkerState {
     }
     this.current = prepared.state;
     this.#listeners = prepared.listeners;
+    this.#certificates = prepared.certificates;
     this.#countries = prepared.countries;
     this.limitMode = prepared.limitMode;
     return prepared.added;
@@ -149,7 +170,7 @@ export class WorkerState {
   abort(): void {
     for (const bound of this.#prepared?.added ?? []) bound.close();
     this.#prepared = undefined;
-    this.#parts = [];
+    this.#parts = noParts();
   }
 
   /** Stops listening everywhere, for good. */
@@ -157,6 +178,10 @@ export class WorkerState {
     this.abort();
     for (const bound of this.#listeners.values()) bound.close();
   }
+}
+
+function noParts(): Parts {
+  return { changes: [], pemPieces: [], routePems: [] };
 }
 
 /** Lets the event loop run between two slices, so that no change holds up connections. */

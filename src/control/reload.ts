@@ -1,0 +1,166 @@
+/**
+ * Files that may change while the program runs: the GeoIP database and certificates. Read at start, on request, and
+ * when one of them has changed, which is looked at each minute. What can't be read stays as it was.
+ *
+ * @module
+ */
+
+import { COUNTER } from "../observe/counters.ts";
+import type { Log, LogFields } from "../observe/log.ts";
+import type { GeoipSlot } from "../proxy/messages.ts";
+import type { Configuration } from "../state/model.ts";
+import {
+  type CertificateFault,
+  CertificateFiles,
+  type CertificateSet,
+  NO_CERTIFICATES,
+} from "./certificate_files.ts";
+import { ExpiryWarnings } from "./expiry_warnings.ts";
+import type { GeoipFile } from "./geoip_file.ts";
+import type { ServedState } from "./served_state.ts";
+
+/** Between two looks whether a file has changed. */
+const FILE_CHECK_MS = 60_000;
+
+/** What reloading works with. */
+export interface ReloadOptions {
+  /** The GeoIP file, not read yet. */
+  readonly geoip: GeoipFile;
+  /** Gets what was reloaded, what failed, and what expires. */
+  readonly log: Log;
+  /** Adds one to a counter of main's. */
+  readonly count: (counter: number) => void;
+  /** What all workers serve; absent before the start. */
+  readonly served: () => ServedState | undefined;
+  /** Brings all workers to a state with the same configuration. @throws when one can't, or none may change now */
+  readonly change: (next: ServedState) => Promise<void>;
+}
+
+/** What the files hold at start. */
+export interface LoadedFiles {
+  /** Absent = none is configured. */
+  readonly geoip?: GeoipSlot;
+  /** Of all enabled L7 routes. */
+  readonly certificates: CertificateSet;
+}
+
+/** What can be read again, as the log and the counter call it. */
+type What = "geoip" | "certificate";
+
+/** Something that stays as it was, and why. */
+interface Failure extends LogFields {
+  readonly what: What;
+  readonly detail: string;
+}
+
+/** Reads the files, and again. */
+export class Reload implements Disposable {
+  readonly #options: ReloadOptions;
+  readonly #certificates = new CertificateFiles();
+  readonly #expiry: ExpiryWarnings;
+  #reloading: Promise<void> | undefined;
+  #fileCheck: ReturnType<typeof setInterval> | undefined;
+
+  /** Reads nothing yet. */
+  constructor(options: ReloadOptions) {
+    this.#options = options;
+    this.#expiry = new ExpiryWarnings(options.log);
+  }
+
+  /**
+   * Reads all files for the first time. A route without usable certificate is said so, and the others are served.
+   *
+   * @throws ProxyError unavailable when the GeoIP database can't be used
+   */
+  async load(configuration: Configuration): Promise<LoadedFiles> {
+    const { geoip, log } = this.#options;
+    const slot = await geoip.load();
+    const { set, faults } = await this.#certificates.read(configuration, NO_CERTIFICATES, Date.now());
+    for (const { listener, route, detail } of faults) {
+      log.error("certificate_unusable", { listener, route, detail });
+    }
+    this.#expiry.tell(configuration, set, Date.now());
+    return { certificates: set, ...(slot !== undefined && { geoip: slot }) };
+  }
+
+  /** From now on reads again when a file has changed, until disposal. */
+  watch(): void {
+    this.#fileCheck = setInterval(() => void this.#look(), FILE_CHECK_MS);
+  }
+
+  /** Stops watching; a reload that is at work goes on. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#fileCheck);
+  }
+
+  async #look(): Promise<void> {
+    const served = this.#options.served();
+    if (served === undefined) return;
+    this.#expiry.tell(served.configuration, served.certificates, Date.now());
+    const areCertificatesChanged = await this.#certificates.hasChanged(served.configuration);
+    if (areCertificatesChanged || await this.#options.geoip.hasChanged()) await this.reload();
+  }
+
+  /** Reads all files again; a second wish while one is at work is the same one. Never throws: the log says it. */
+  async reload(): Promise<void> {
+    this.#reloading ??= this.#reload().finally(() => this.#reloading = undefined);
+    await this.#reloading;
+  }
+
+  async #reload(): Promise<void> {
+    const { served, change, log } = this.#options;
+    const before = served();
+    if (before === undefined) return;
+    const failures: Failure[] = [];
+    const geoip = await this.#readGeoip(before, failures);
+    const certificates = await this.#readCertificates(before, failures);
+    // The configuration has changed meanwhile: it may name other files.
+    if (served() !== before) return await this.#reload();
+    const done: What[] = [];
+    if (geoip !== undefined) done.push("geoip");
+    if (certificates !== before.certificates) done.push("certificate");
+    const options = { ...before.options, ...(geoip !== undefined && { geoip }) };
+    const generation = before.generation + 1;
+    try {
+      if (done.length > 0) await change({ ...before, generation, certificates, options });
+    } catch (error) {
+      failures.push(...done.splice(0).map((what) => ({ what, detail: messageOf(error) })));
+    }
+    for (const failure of failures) this.#tellFailure(failure);
+    for (const what of done) log.info("reloaded", { what, generation });
+    if (done.length + failures.length === 0) {
+      log.info("reloaded", { what: "nothing", detail: "no file has changed" });
+    }
+    this.#expiry.tell(before.configuration, served()?.certificates ?? certificates, Date.now());
+  }
+
+  async #readGeoip({ options }: ServedState, failures: Failure[]): Promise<GeoipSlot | undefined> {
+    try {
+      return await this.#options.geoip.load(options.geoip);
+    } catch (error) {
+      failures.push({ what: "geoip", detail: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  async #readCertificates(before: ServedState, failures: Failure[]): Promise<CertificateSet> {
+    const { configuration, certificates } = before;
+    const { set, faults } = await this.#certificates.read(configuration, certificates, Date.now());
+    failures.push(...faults.map(certificateFailure));
+    return set;
+  }
+
+  #tellFailure(failure: Failure): void {
+    const { count, log } = this.#options;
+    count(failure.what === "geoip" ? COUNTER.geoipReloadFailures : COUNTER.certificateReloadFailures);
+    log.error("reload_failed", failure);
+  }
+}
+
+function certificateFailure({ listener, route, detail }: CertificateFault): Failure {
+  return { what: "certificate", listener, route, detail };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
