@@ -69,7 +69,9 @@ export class Deadlines {
     if (this.#pending === 0) this.#start(nowMs);
     this.#pending++;
     deadline.dueMs = nowMs + delayMs;
-    this.#append(this.#slots[Math.floor(deadline.dueMs / TICK_MS) % SLOTS]!, deadline);
+    // A time that has passed already belongs to the tick that is looked at next, not to a whole round later.
+    const tick = Math.max(Math.floor(deadline.dueMs / TICK_MS), this.#tick);
+    this.#append(this.#slots[tick % SLOTS]!, deadline);
   }
 
   /** Takes a deadline back; does nothing when it isn't set. */
