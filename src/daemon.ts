@@ -93,6 +93,7 @@ class Server {
       onDropped: () => memory.main.count(COUNTER.eventsDropped),
     });
     this.#log = log;
+    const requestLevel = settings.logRequests ? "info" : "debug";
     this.supervisor = new Supervisor({
       workers,
       connectionsMaxPerWorker: connectionsOfDescriptors(),
@@ -102,7 +103,10 @@ class Server {
       log,
       command: programCommand(["worker", ...options.testingOnlyFaults ? ["--testing-only-faults"] : []]),
       onEvents: (events) => {
-        for (const event of events) log.connection(event);
+        for (const event of events) {
+          if ("type" in event) log.request(event, requestLevel);
+          else log.connection(event);
+        }
       },
     });
     this.reload = new Reload({
@@ -131,6 +135,7 @@ class Server {
         limits: this.#limits,
         blockUnknownCountry: this.#config.settings.blockUnknownCountry,
         limitMode: this.#config.settings.limitMode,
+        tellsRequests: this.#tellsRequests(),
         ...(geoip !== undefined && { geoip }),
       },
     };
@@ -143,6 +148,11 @@ class Server {
       pid: Deno.pid,
       listeners: configuration.listeners.map(({ id, address }) => ({ id, addr: formatEndpoint(address) })),
     });
+  }
+
+  #tellsRequests(): boolean {
+    const { logRequests, logLevel } = this.#config.settings;
+    return logLevel === "debug" || (logRequests && logLevel === "info");
   }
 
   #configuration(): Configuration {

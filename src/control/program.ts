@@ -37,7 +37,14 @@ function ownArguments(): string[] {
   return [...flags, "--quiet", Deno.mainModule];
 }
 
+/**
+ * Leaves a worker's TLS without any root certificate of the process's own: those that a route names are the only
+ * ones that vouch for its backend. `caCerts` of the runtime come on top of its store.
+ */
+const NO_ROOTS = { DENO_TLS_CA_STORE: "system", SSL_CERT_FILE: "/dev/null", SSL_CERT_DIR: "/dev/null" };
+
 function environment(): Record<string, string> {
   const present = ENVIRONMENT.map((name) => [name, Deno.env.get(name)] as const);
-  return Object.fromEntries(present.filter((pair): pair is [string, string] => pair[1] !== undefined));
+  const inherited = present.filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return { ...Object.fromEntries(inherited), ...NO_ROOTS };
 }

@@ -6,7 +6,7 @@
  */
 
 import { ProxyError } from "../errors.ts";
-import type { ConnectionEvent } from "../observe/events.ts";
+import type { ConnectionEvent, RequestEvent } from "../observe/events.ts";
 import type { Log } from "../observe/log.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
 import type { FromWorker, MemoryFile, StartMessage, ToWorker } from "../proxy/messages.ts";
@@ -40,7 +40,7 @@ export interface SupervisorOptions {
   /** Starts a worker process. */
   readonly command: ProgramCommand;
   /** Takes events; a batch is credited when this returns. */
-  readonly onEvents: (events: readonly ConnectionEvent[]) => void;
+  readonly onEvents: (events: readonly (ConnectionEvent | RequestEvent)[]) => void;
 }
 
 /** The workers. */

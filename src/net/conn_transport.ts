@@ -14,7 +14,9 @@ const READ_BYTES_MAX = 65_536;
 
 /** What a connection is ended with. */
 export interface ConnTools {
+  /** Bounds the lingering close. */
   readonly deadlines: Deadlines;
+  /** Ends connections with RST. */
   readonly resetter: Resetter;
 }
 
@@ -38,7 +40,7 @@ export class ConnTransport implements Transport {
   readonly #onWritten = (count: number): void => this.#wrote(count);
   readonly #onWriteError = (): void => this.#disconnect(true);
 
-  /** @param conn owned from now on @param handler gets all that happens @param tools how it is ended */
+  /** Reads nothing yet. @param conn owned from now on @param handler gets all that happens @param tools how it is ended */
   constructor(conn: Deno.TcpConn, handler: TransportHandler, tools: ConnTools) {
     this.#conn = conn;
     this.#handler = handler;

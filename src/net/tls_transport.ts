@@ -13,6 +13,7 @@ const UNWRITTEN_BYTES_MAX = 65_536;
 
 /** How a TLS transport is ended. */
 export interface TlsTransportOptions {
+  /** Bounds the lingering close. */
   readonly deadlines: Deadlines;
   /** Sends a RST on the connection under the socket. */
   readonly reset: () => void;
@@ -32,7 +33,7 @@ export class TlsTransport implements Transport {
   #isOver = false;
   #linger: Deadline | undefined;
 
-  /** @param socket owned from now on @param handler gets all that happens @param options how it is ended */
+  /** Reads nothing yet. @param socket owned from now on @param handler gets all that happens @param options how it is ended */
   constructor(socket: TLSSocket, handler: TransportHandler, options: TlsTransportOptions) {
     this.#socket = socket;
     this.#handler = handler;

@@ -57,13 +57,38 @@ export const COUNTER = {
   certificateReloadFailures: SINGLES + 4,
 } as const;
 
+/** Label values of `requests_total{class}`: a status's first digit; `none` = the client left, or was cut, without one. */
+export const STATUS_CLASSES = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+
+/** Label values of `flood_total{kind}`; append only. */
+export const FLOOD_KINDS = [
+  "reset",
+  "reset_made",
+  "streams",
+  "ping",
+  "settings",
+  "priority",
+  "empty_data",
+  "window_update",
+  "continuation",
+  "header_bytes",
+  "header_expansion",
+  "buffered_bytes",
+  "unread_output",
+] as const;
+/** A way to cost more than one gives. */
+export type FloodKind = typeof FLOOD_KINDS[number];
+
 const PHASE_STRIDE = PHASE_BOUNDS_MS.length + 2;
 const PHASE_BASE = SINGLES + 8;
 const LISTENER_BASE = PHASE_BASE + PHASES.length * PHASE_STRIDE;
 const LISTENER_STRIDE = REASON_NAMES.length + 2;
 
+const REQUEST_BASE = LISTENER_BASE + LISTENERS_MAX * LISTENER_STRIDE;
+const FLOOD_BASE = REQUEST_BASE + ROUTES_MAX * STATUS_CLASSES.length;
+
 /** Counters in one column. */
-export const COUNTERS: number = LISTENER_BASE + LISTENERS_MAX * LISTENER_STRIDE;
+export const COUNTERS: number = FLOOD_BASE + 32;
 
 const REASON_INDEX = Object.fromEntries(REASON_NAMES.map((name, index) => [name, index])) as Record<
   Reason,
@@ -89,6 +114,21 @@ export function reasonCounter(listenerSlot: number, reason: Reason): number {
 export function bytesCounter(listenerSlot: number, direction: "received" | "sent"): number {
   return LISTENER_BASE + listenerSlot * LISTENER_STRIDE + REASON_NAMES.length +
     (direction === "sent" ? 1 : 0);
+}
+
+/** `requests_total{route,class}`. */
+export function requestCounter(routeSlot: number, status: number): number {
+  return REQUEST_BASE + routeSlot * STATUS_CLASSES.length + Math.floor(status / 100);
+}
+
+/** `flood_total{kind}`. */
+export function floodCounter(kind: FloodKind): number {
+  return FLOOD_BASE + FLOOD_KINDS.indexOf(kind);
+}
+
+/** Whether a text is one of {@linkcode FLOOD_KINDS}. */
+export function isFloodKind(text: string): text is FloodKind {
+  return (FLOOD_KINDS as readonly string[]).includes(text);
 }
 
 /** The bucket of `phase_seconds{phase}` that `ms` falls into. */

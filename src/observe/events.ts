@@ -40,6 +40,8 @@ export interface ConnectionEvent {
   readonly hello_ms?: number;
   /** ms of connecting to the backend. */
   readonly dial_ms?: number;
+  /** ms of the TLS handshake, where TLS was terminated here. */
+  readonly tls_ms?: number;
   /** ms from accept to the end. */
   readonly total_ms: number;
   /** Connections with the same reason that got no line since the last one that did; absent = none. */
@@ -48,6 +50,54 @@ export interface ConnectionEvent {
 
 const TEXT_MAX = 1_024;
 const LIST_MAX = 64;
+
+/** Longest text of a request event; what is longer is cut. */
+export const REQUEST_TEXT_MAX = 1_024;
+
+/** One request's story, told when it is over. Names are the log's: append only. */
+export interface RequestEvent {
+  /** Tells it from a connection's event. */
+  readonly type: "request";
+  /** Unix time of the end, in ms. */
+  readonly time: number;
+  /** Id of the client's connection. */
+  readonly connection: string;
+  /** The request's id as the backend got it; empty = it never got one. */
+  readonly request: string;
+  /** The route's hostname. */
+  readonly route: string;
+  /** The backend's `host:port`; absent = none was chosen. */
+  readonly backend?: string;
+  /** As sent. */
+  readonly method: string;
+  /** As sent. */
+  readonly authority: string;
+  /** As sent, with its query. */
+  readonly path: string;
+  /** Status that the client got; 0 = none. */
+  readonly status: number;
+  /** Content from the client. */
+  readonly bytes_received: number;
+  /** Content to the client. */
+  readonly bytes_sent: number;
+  /** ms from the request's head to the response's; absent = there was none. */
+  readonly first_byte_ms?: number;
+  /** ms from the request's head to the end. */
+  readonly total_ms: number;
+  /** It was sent to the backend a second time. */
+  readonly retried?: true;
+}
+
+/** Whether a value is a well-formed request event. */
+export function isRequestEvent(value: unknown): value is RequestEvent {
+  if (typeof value !== "object" || value === null) return false;
+  const event = value as Partial<Record<keyof RequestEvent, unknown>>;
+  const texts = [event.connection, event.request, event.route, event.method, event.authority, event.path];
+  const counts = [event.time, event.status, event.bytes_received, event.bytes_sent, event.total_ms];
+  return event.type === "request" && texts.every(isText) && counts.every(isCount) &&
+    optional(event.backend, isText) && optional(event.first_byte_ms, isCount) &&
+    optional(event.retried, isFlag);
+}
 
 /** Whether a value is a well-formed event. Main holds what a worker says to it as it would a stranger's word. */
 export function isConnectionEvent(value: unknown): value is ConnectionEvent {
@@ -59,7 +109,7 @@ export function isConnectionEvent(value: unknown): value is ConnectionEvent {
     optional(event.sni, isText) && optional(event.alpn, isTexts) && optional(event.ech_offered, isFlag) &&
     optional(event.route, isText) && optional(event.rule, isText) && optional(event.shadow, isTexts) &&
     optional(event.backend, isText) && optional(event.hello_ms, isCount) &&
-    optional(event.dial_ms, isCount) && optional(event.unlogged, isCount);
+    optional(event.dial_ms, isCount) && optional(event.tls_ms, isCount) && optional(event.unlogged, isCount);
 }
 
 function optional(value: unknown, check: (value: unknown) => boolean): boolean {

@@ -7,7 +7,7 @@
 
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 import type { LogLevel } from "../state/settings.ts";
-import type { ConnectionEvent } from "./events.ts";
+import type { ConnectionEvent, RequestEvent } from "./events.ts";
 
 /** What is told about an event besides its name. Keys are snake_case; values are JSON. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -79,6 +79,12 @@ export class Log {
     if (!this.#tellsConnections) return;
     const { time, ...fields } = event;
     this.#write({ timeMs: time, level: "info", event: "connection", fields });
+  }
+
+  /** One request is over. Told at `info` where requests are asked for, else at `debug`: workers know and send none otherwise. */
+  request(event: RequestEvent, level: "info" | "debug"): void {
+    const { time, type: _, ...fields } = event;
+    this.#write({ timeMs: time, level, event: "request", fields });
   }
 
   #write(line: Line): void {

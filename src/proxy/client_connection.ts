@@ -20,6 +20,7 @@ import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
 import { type Reason, REASONS } from "../reasons.ts";
 import type { Endpoint, Route } from "../state/model.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
+import type { Termination } from "../l7/http_plane.ts";
 import type { ClientHello } from "../wire/client_hello.ts";
 import { connectionEvent, type ConnectionStory } from "./connection_event.ts";
 import type { DataPlane } from "./data_plane.ts";
@@ -65,6 +66,10 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
   helloMs: number | undefined;
   /** Of connecting to the backend, in ms. */
   dialMs: number | undefined;
+  /** Of the TLS handshake where it is terminated here, in ms. */
+  tlsMs: number | undefined;
+  /** What layer 7 serves it with; absent on layer 4. */
+  termination: Termination | undefined;
   totalMs = 0;
   /** When the last byte went through, by the coarse clock; what the idle limit counts from. */
   lastByteMs = 0;
@@ -182,6 +187,11 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
     return this.backendAddress;
   }
 
+  /** Whether TLS is terminated here; not so for an ACME challenge, which goes to a backend of its own. */
+  get isTerminated(): boolean {
+    return this.route?.mode === "l7" && this.backendAddress === this.route.backend;
+  }
+
   /** Takes the address that a trusted peer declares: from here on it is the client. */
   declare(client: IpAddress, port: number, destination: Endpoint): void {
     this.client = client;
@@ -246,6 +256,7 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
     const isReset = REASONS[reason].ending === "rst";
     this.#endSocket(this.socket, isReset || reason === "backend_reset");
     if (this.backend !== undefined) this.#endSocket(this.backend, isReset || reason === "client_reset");
+    this.termination?.abort();
   }
 
   #endSocket(socket: Deno.TcpConn, isReset: boolean): void {
@@ -271,13 +282,13 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
   }
 
   #count(reason: Reason): void {
-    const { column } = this.#plane;
-    const { slot } = this.listener;
+    const { column } = this.#plane, { slot } = this.listener;
     column.count(reasonCounter(slot, reason));
     column.count(bytesCounter(slot, "received"), this.bytesReceived);
     column.count(bytesCounter(slot, "sent"), this.bytesSent);
     this.#countPhase("hello", this.helloMs);
     this.#countPhase("dial", this.dialMs);
+    this.#countPhase("tls", this.tlsMs);
     this.#countPhase("total", this.totalMs);
   }
 

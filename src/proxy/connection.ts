@@ -4,6 +4,7 @@
  * @module
  */
 
+import { terminate } from "../l7/terminate.ts";
 import { admit, route } from "../policy/decide.ts";
 import type { Reason } from "../reasons.ts";
 import type { Route } from "../state/model.ts";
@@ -55,6 +56,10 @@ async function serve(plane: DataPlane, connection: ClientConnection): Promise<Re
 
   const target = connection.routed(route<Route>(connection, state));
   if (typeof target === "string") return refuse(connection, target);
+
+  if (connection.isTerminated) {
+    return refuse(connection, await terminate(plane.http, connection, peeked.bytes));
+  }
 
   const dialled = await dialBackend(plane, connection, target);
   if (typeof dialled === "string") return refuse(connection, dialled);

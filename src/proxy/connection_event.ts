@@ -44,6 +44,8 @@ export interface ConnectionStory {
   readonly helloMs: number | undefined;
   /** Of connecting to the backend; absent = nothing was dialled. */
   readonly dialMs: number | undefined;
+  /** Of the TLS handshake; absent = TLS isn't terminated here. */
+  readonly tlsMs: number | undefined;
   /** From accept to end. */
   readonly totalMs: number;
 }
@@ -75,6 +77,7 @@ export function connectionEvent(story: ConnectionStory, reason: Reason, unlogged
     bytes_sent: story.bytesSent,
     hello_ms: rounded(story.helloMs),
     dial_ms: rounded(story.dialMs),
+    tls_ms: rounded(story.tlsMs),
     total_ms: rounded(story.totalMs),
     unlogged: unlogged === 0 ? undefined : unlogged,
   };

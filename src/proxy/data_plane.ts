@@ -6,6 +6,8 @@
 
 import type { SecureContext } from "node:tls";
 import type { BackendAuthorities } from "../net/certificates.ts";
+import type { HttpPlane } from "../l7/http_plane.ts";
+import type { HttpService } from "../l7/http_service.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import type { Resetter } from "../net/reset.ts";
 import type { Column } from "../observe/column.ts";
@@ -20,7 +22,7 @@ import type { EventBatches } from "./event_batches.ts";
 import type { Registry } from "./registry.ts";
 
 /** One worker as its connections see it. */
-export interface DataPlane {
+export interface DataPlane extends HttpPlane {
   /** The state that new connections begin with. */
   readonly state: RuntimeState;
   /** This worker's part of the shared memory. */
@@ -53,6 +55,8 @@ export interface DataPlane {
   backendAuthorities(routeId: number): BackendAuthorities | undefined;
   /** Whether a dialled connection has come out at one of this program's own listeners. */
   isOwnListener(backend: Deno.TcpConn): boolean;
+  /** Serves what is terminated here. */
+  readonly http: HttpService;
   /** Logs that a listener can't accept; told once until it can again. */
   reportAcceptError(listener: { readonly name: string }, code: AcceptErrorCode): void;
   /** Logs an error that nobody expected. */

@@ -1,11 +1,11 @@
 /**
- * Carries connection events to the main process in batches and never makes a connection wait: main credits what
+ * Carries events to the main process in batches and never makes a connection wait: main credits what
  * it has taken, and what it doesn't take in time is dropped and counted.
  *
  * @module
  */
 
-import type { ConnectionEvent } from "../observe/events.ts";
+import type { ConnectionEvent, RequestEvent } from "../observe/events.ts";
 import { BATCH_DELAY_MS, BATCH_EVENTS, BATCHES_OUTSTANDING_MAX, LINE_BYTES_MAX } from "./messages.ts";
 
 const ENVELOPE_START = '{"type":"events","events":[';
@@ -43,7 +43,7 @@ export class EventBatches {
   }
 
   /** Adds an event; it leaves with its batch, or is dropped. */
-  add(event: ConnectionEvent): void {
+  add(event: ConnectionEvent | RequestEvent): void {
     const text = JSON.stringify(event);
     // A character is at most three bytes of UTF-8, and all but names are ASCII.
     const bytes = text.length * 3;

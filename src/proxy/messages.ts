@@ -6,7 +6,12 @@
  * @module
  */
 
-import { type ConnectionEvent, isConnectionEvent } from "../observe/events.ts";
+import {
+  type ConnectionEvent,
+  isConnectionEvent,
+  isRequestEvent,
+  type RequestEvent,
+} from "../observe/events.ts";
 import type { Change } from "../state/change.ts";
 import type { LimitMode } from "../state/settings.ts";
 import type { Limits } from "../state/limits.ts";
@@ -99,6 +104,8 @@ export interface StateOptions {
   readonly blockUnknownCountry: boolean;
   /** `[firewall] limit_mode`. */
   readonly limitMode: LimitMode;
+  /** Whether each layer-7 request is told as an event; they are counted always. */
+  readonly tellsRequests: boolean;
   /** Absent = no GeoIP database. */
   readonly geoip?: GeoipSlot;
 }
@@ -132,7 +139,7 @@ export type FromWorker =
     readonly reason: string;
   }
   | { readonly type: "activated"; readonly revision: number; readonly generation: number }
-  | { readonly type: "events"; readonly events: readonly ConnectionEvent[] }
+  | { readonly type: "events"; readonly events: readonly (ConnectionEvent | RequestEvent)[] }
   | { readonly type: "drained"; readonly cut: number }
   | {
     readonly type: "log";
@@ -165,7 +172,7 @@ function isFromWorker(message: Record<string, unknown>): boolean {
     case "events": {
       const events = message["events"];
       return Array.isArray(events) && events.length <= BATCH_EVENTS &&
-        events.every(isConnectionEvent);
+        events.every((event) => isConnectionEvent(event) || isRequestEvent(event));
     }
     case "drained":
       return isCount(message["cut"]);

@@ -8,6 +8,7 @@
 import type { SecureContext } from "node:tls";
 import { ProxyError } from "../errors.ts";
 import type { BackendAuthorities } from "../net/certificates.ts";
+import { HttpService } from "../l7/http_service.ts";
 import { Deadlines } from "../net/deadlines.ts";
 import { armAlarm, loadNative, mapMemoryFile, monotonicMs } from "../net/native.ts";
 import { Resetter } from "../net/reset.ts";
@@ -79,6 +80,7 @@ class Worker implements DataPlane {
     this.#log("warning", "reset_unavailable", "connections are closed instead")
   );
   readonly sampler = new BlockSampler();
+  readonly http = new HttpService(this);
   readonly rates: RateTable;
   readonly #output = new LineWriter(Deno.stdout, OUTPUT_BYTES_MAX);
   readonly #state: WorkerState;
@@ -101,6 +103,10 @@ class Worker implements DataPlane {
 
   get state(): RuntimeState {
     return this.#state.current;
+  }
+
+  get tellsRequests(): boolean {
+    return this.#state.tellsRequests;
   }
 
   get limitMode(): LimitMode {
@@ -207,10 +213,13 @@ class Worker implements DataPlane {
   /** Stops accepting, waits, cuts the rest with RST, says how many that were. */
   async #drain(shutdownTimeoutMs: number): Promise<void> {
     this.#state.closeListeners();
+    this.http.isDraining = true;
+    for (const connection of this.connections) connection.termination?.drain();
     const cut = await this.connections.whenEmpty(shutdownTimeoutMs);
     for (const connection of this.connections) connection.end("drained");
     this.resetter.flush();
     await this.connections.whenEmpty(BEAT_MS);
+    this.http.close();
     this.deadlines[Symbol.dispose]();
     this.events.flush();
     this.#say({ type: "drained", cut });

@@ -25,6 +25,7 @@ interface Prepared {
   readonly certificates: RouteCertificates;
   readonly countries: CountryDatabase | undefined;
   readonly limitMode: LimitMode;
+  readonly tellsRequests: boolean;
 }
 
 /** What the parts of a preparation have told so far. */
@@ -53,6 +54,8 @@ export class WorkerState {
   #certificates = RouteCertificates.NONE;
   /** Whether limits by address are enforced. */
   limitMode: LimitMode = "enforce";
+  /** Whether each request is told as an event. */
+  tellsRequests = false;
   #parts = noParts();
   #prepared: Prepared | undefined;
 
@@ -109,7 +112,7 @@ export class WorkerState {
   async #build(message: PrepareMessage, parts: Parts, options: StateOptions): Promise<Prepared> {
     const { revision, generation } = message;
     const { changes, pemPieces, routePems } = parts;
-    const { limits, blockUnknownCountry, limitMode, geoip } = options;
+    const { limits, blockUnknownCountry, limitMode, tellsRequests, geoip } = options;
     const context = { revision, generation, limits, blockUnknownCountry };
     const state = await inSlices(changeRuntimeState(this.current, changes, context));
     const isServed = (routeId: number) => state.routesById.get(routeId)?.l7 !== undefined;
@@ -131,7 +134,7 @@ export class WorkerState {
       for (const bound of added) bound.close();
       throw error;
     }
-    return { state, listeners, added, certificates, countries, limitMode };
+    return { state, listeners, added, certificates, countries, limitMode, tellsRequests };
   }
 
   #bind(listener: ConstructorParameters<typeof BoundListener>[0]): BoundListener {
@@ -163,6 +166,7 @@ export class WorkerState {
     this.#certificates = prepared.certificates;
     this.#countries = prepared.countries;
     this.limitMode = prepared.limitMode;
+    this.tellsRequests = prepared.tellsRequests;
     return prepared.added;
   }
 

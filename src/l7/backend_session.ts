@@ -1,0 +1,218 @@
+/**
+ * A connection to a backend: carries the exchanges that its pool gives it.
+ *
+ * @module
+ */
+
+import { Http1ClientConnection } from "../http1/client_connection.ts";
+import { Http2Connection } from "../http2/connection.ts";
+import { ConnTransport } from "../net/conn_transport.ts";
+import { ErrorCode, type Fields, type HttpError, type ResponseHead } from "../wire/http_handler.ts";
+import type { Exchange } from "./exchange.ts";
+import { HttpSession, NEVER_MS } from "./http_session.ts";
+import type { Pool } from "./pool.ts";
+
+/** Content read from an HTTP/1.1 backend and not yet gone to the client, at which reading stops. */
+const HTTP1_WINDOW_BYTES = 65_536;
+const HTTP1_IDLE_MS = 4_000;
+const HTTP2_IDLE_MS = 60_000;
+
+/** How a request was received by a connection. */
+export type StartOutcome =
+  /** It is on its way, or it was answered. */
+  | "started"
+  /** No stream is free now. */
+  | "full"
+  /** Whether the backend can do it is not known yet: `ready` will tell. */
+  | "unsettled";
+
+/** One backend connection of a pool. */
+export class BackendSession extends HttpSession {
+  readonly #pool: Pool;
+  /** The backend's SETTINGS have come; always so in HTTP/1.1. */
+  #isSettled: boolean;
+  #idleSinceMs: number;
+  #error: HttpError | undefined;
+
+  /** A connection that is not attached yet. @param pool told of everything that changes what the connection can take */
+  constructor(pool: Pool) {
+    super(pool.service);
+    this.#pool = pool;
+    this.#isSettled = pool.target.version === "http/1.1";
+    this.#idleSinceMs = this.nowMs;
+  }
+
+  /** Begins on a connection, which is owned from now on. */
+  serve(conn: Deno.TcpConn): void {
+    const { service, target } = this.#pool;
+    const { limits } = service.plane.state;
+    const { maxHeaderBytes, maxHeaderFields, maxBufferedBytesPerConnection } = limits;
+    this.attach(
+      target.version === "h2"
+        ? new Http2Connection(this, {
+          role: "client",
+          maxHeaderBytes,
+          maxHeaderFields,
+          maxBufferedBytesPerConnection,
+        })
+        : new Http1ClientConnection(this, {
+          maxHeaderBytes,
+          maxHeaderFields,
+          bodyWindowBytes: HTTP1_WINDOW_BYTES,
+        }),
+      new ConnTransport(conn, this, service.plane),
+    );
+  }
+
+  /** Starts an exchange, if a stream is free. */
+  start(exchange: Exchange): StartOutcome {
+    const { codec } = this;
+    const head = exchange.outbound!;
+    if (!codec.canRequest) return "full";
+    if (head.protocol !== undefined && codec instanceof Http2Connection && !codec.canExtendedConnect) {
+      if (!this.#isSettled) return "unsettled";
+      exchange.refuse(501);
+      return "started";
+    }
+    const streamId = codec.request(head, exchange.endsWithHead);
+    if (streamId === undefined) {
+      // What the codec's own client could say, but this version can't.
+      exchange.refuse(400);
+      return "started";
+    }
+    this.nowMs = exchange.client.nowMs;
+    this.exchanges.set(streamId, exchange);
+    this.lookWithin(this.#pool.service.lookMs);
+    exchange.onBackend(this, streamId);
+    this.mark();
+    return "started";
+  }
+
+  /** Ends after the exchanges that are open. */
+  leave(): void {
+    if (this.isOver) return;
+    this.codec.goAway(ErrorCode.NO_ERROR);
+    this.mark();
+  }
+
+  /** A response head, for its exchange. */
+  override response(streamId: number, head: ResponseHead, end: boolean): void {
+    this.exchanges.get(streamId)?.response(head, end);
+  }
+
+  /** Content, for its exchange. */
+  data(streamId: number, bytes: Uint8Array, flowBytes: number, end: boolean): void {
+    const exchange = this.exchanges.get(streamId);
+    if (exchange === undefined) this.codec.credit(streamId, flowBytes);
+    else exchange.responseData(bytes, end);
+  }
+
+  /** Trailers, for their exchange. */
+  trailers(streamId: number, fields: Fields): void {
+    this.exchanges.get(streamId)?.responseTrailers(fields);
+  }
+
+  /** The backend, its end, or what it sent has ended a stream. */
+  reset(streamId: number, code: number, byPeer: boolean, safeToRetry: boolean): void {
+    const exchange = this.exchanges.get(streamId);
+    if (exchange === undefined) return;
+    this.exchanges.delete(streamId);
+    const http1 = this.http1 as Http1ClientConnection | undefined;
+    exchange.backendLost({
+      code,
+      isReset: byPeer && !this.isEnding && http1 === undefined,
+      safeToRetry,
+      isStale: this.isEnding && streamId > 1 && http1?.hasResponseBytes !== true,
+    });
+  }
+
+  /** Content of a request has moved into the output. */
+  taken(streamId: number, bytes: number): void {
+    this.exchanges.get(streamId)?.requestTaken(bytes);
+  }
+
+  /** The backend takes no more requests here. */
+  override goAway(): void {
+    this.#pool.retire(this);
+  }
+
+  /** More requests may be started. */
+  override ready(): void {
+    this.#isSettled = true;
+    this.#idleSinceMs = this.nowMs;
+    const { codec } = this;
+    this.#pool.ready(this, codec instanceof Http2Connection && codec.canExtendedConnect);
+  }
+
+  /** The codec is over: nothing can be started any more. */
+  closed(error?: HttpError): void {
+    this.isOver = true;
+    this.#error = error;
+    this.#pool.retire(this);
+    for (const exchange of [...this.exchanges.values()]) this.abandoned(exchange);
+    this.mark();
+  }
+
+  /** HTTP/2 bounds what comes by its windows, HTTP/1.1 by not being read. */
+  protected get wantsInput(): boolean {
+    const http1 = this.http1;
+    if (http1 === undefined) return true;
+    if (!http1.wantsInput) return false;
+    for (const { client } of this.exchanges.values()) {
+      if (client.isOverBuffered) {
+        client.holdBack(this);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Nothing to count. */
+  protected fed(): void {}
+
+  /** Nothing to count. */
+  protected sent(): void {}
+
+  /** Lets the client send more of a request. */
+  protected credit(exchange: Exchange): void {
+    const { client, streamId, owedToClient } = exchange;
+    exchange.owedToClient = 0;
+    if (client.isGone) return;
+    client.codec.credit(streamId, owedToClient);
+    client.mark();
+  }
+
+  /** Ends the connection when it was not needed for long. */
+  protected look(nowMs: number): number {
+    if (this.isOver) return NEVER_MS;
+    const { service, target } = this.#pool;
+    if (this.codec.openStreams > 0 || !this.#isSettled) return service.lookMs;
+    const standard = target.version === "h2" ? HTTP2_IDLE_MS : HTTP1_IDLE_MS;
+    const leftMs = this.#idleSinceMs + (service.plane.state.limits.backendIdleTimeoutMs || standard) - nowMs;
+    if (leftMs > 0) return leftMs;
+    this.leave();
+    return NEVER_MS;
+  }
+
+  /** Nobody takes the rest of this request. */
+  protected abandoned(exchange: Exchange): void {
+    exchange.backendLost({
+      code: ErrorCode.INTERNAL_ERROR,
+      isReset: false,
+      safeToRetry: false,
+      isStale: false,
+    });
+  }
+
+  /** FIN where everything is whole, else RST. */
+  protected finish(): void {
+    // A request that was cut short must not look whole.
+    if (this.#error !== undefined && this.http1 !== undefined) this.transport.reset();
+    else this.transport.finish();
+  }
+
+  /** Leaves the pool. */
+  protected ended(): void {
+    this.#pool.gone(this);
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * One request and its response: a stream of a client connection coupled to a stream of a backend connection, of
+ * any version each. Content is passed on while it arrives; what the one side has taken is credited to the other.
+ *
+ * @module
+ */
+
+import { ErrorCode, type Fields, type ResponseHead } from "../wire/http_handler.ts";
+import type { BackendSession } from "./backend_session.ts";
+import { errorResponse } from "./error_rules.ts";
+import { ExchangeRecord } from "./exchange_record.ts";
+import { HeldContent } from "./held_content.ts";
+import { isIdempotent, outboundRequest } from "./request_rules.ts";
+import { outboundResponse, outboundTrailers, passedResetCode } from "./response_rules.ts";
+import { Upgrade } from "./upgrade.ts";
+
+/** How a backend left an exchange. */
+export interface BackendLoss {
+  /** An RFC 9113 §7 code. */
+  readonly code: number;
+  /** The backend has reset this request alone, and its connection goes on. */
+  readonly isReset: boolean;
+  /** The backend has certainly not seen the request. */
+  readonly safeToRetry: boolean;
+  /** The connection had served another request, and died before a byte of an answer. */
+  readonly isStale: boolean;
+}
+
+/** A request from its head to the last byte of its response. */
+export class Exchange extends ExchangeRecord {
+  /** The backend connection that it is on, or was last. */
+  backend: BackendSession | undefined;
+  /** Its stream there; 0 = none. */
+  backendStreamId = 0;
+  /** Credit that the client's connection owes the backend's stream, and the other way round. */
+  owedToBackend = 0;
+  /** Credit that the backend's connection owes the client's stream. */
+  owedToClient = 0;
+  /** Request content that may be needed again; credit for it is kept back. Absent = it is passed on as it comes. */
+  #held: HeldContent | undefined = new HeldContent();
+  #isOnBackend = false;
+
+  /** Finds its way, builds the outbound head and asks for a backend connection. */
+  begin(): void {
+    const { client, head } = this;
+    const way = client.wayOf(head.authority);
+    if (way === undefined) return this.refuse(421);
+    this.way = way;
+    const outbound = outboundRequest(head, way.facts, client.nextRequestId());
+    if (typeof outbound === "number") return this.refuse(outbound);
+    if (way.isOverLimit(head.fields)) return this.refuse(413);
+    this.outbound = outbound;
+    if (head.protocol !== undefined) {
+      this.upgrade = Upgrade.of(outbound, way.facts);
+      if (this.upgrade === undefined) return this.refuse(400);
+      this.outbound = this.upgrade.request;
+    }
+    way.pool.acquire(this);
+  }
+
+  /** Content from the client. */
+  requestData(bytes: Uint8Array, isLast: boolean): void {
+    const { client } = this;
+    this.lastMs = client.nowMs;
+    this.requestBytes += bytes.length;
+    if (isLast) this.#endRequest();
+    if (this.isResponseEnded && !this.#isOnBackend) {
+      client.codec.credit(this.streamId, bytes.length);
+      return this.#settle();
+    }
+    if (this.way!.isOverBytes(this.requestBytes) && !this.isTunnel) return this.refuse(413);
+    this.#held?.keep(bytes);
+    if (!this.#isOnBackend) return;
+    const backend = this.backend!;
+    backend.codec.data(this.backendStreamId, bytes, isLast);
+    backend.mark();
+    if (this.#held?.isOverLimit === true) this.#letGo();
+    if (isLast) this.#settle();
+  }
+
+  /** Trailers from the client; the request's end. */
+  requestTrailers(fields: Fields): void {
+    this.lastMs = this.client.nowMs;
+    this.#endRequest();
+    const outbound = outboundTrailers(fields);
+    if (this.#held !== undefined) this.#held.trailers = outbound;
+    if (!this.#isOnBackend) return this.#settle();
+    const backend = this.backend!;
+    backend.codec.trailers(this.backendStreamId, outbound);
+    backend.mark();
+    this.#settle();
+  }
+
+  /** The client, or what it sent, has ended the stream. */
+  clientReset(code: number): void {
+    if (this.isDone) return;
+    this.#leaveBackend(passedResetCode(code));
+    this.#done();
+  }
+
+  /** It is on a backend connection now: what was held goes there. The head, with its end if it has one, has gone. */
+  onBackend(backend: BackendSession, streamId: number): void {
+    this.backend = backend;
+    this.backendStreamId = streamId;
+    this.#isOnBackend = true;
+    this.#held?.replay(backend.codec, streamId, this.isRequestEnded);
+    if (this.#held?.isOverLimit === true) this.#letGo();
+  }
+
+  /** Whether the head alone is the whole request. */
+  get endsWithHead(): boolean {
+    return this.isRequestEnded && this.requestBytes === 0 && this.#held?.trailers === undefined;
+  }
+
+  /** A response head from the backend. */
+  response(head: ResponseHead, isLast: boolean): void {
+    const { client, streamId } = this;
+    this.lastMs = this.backend!.nowMs;
+    let outbound: ResponseHead | undefined = outboundResponse(head);
+    if (head.status < 200 && head.status !== 101) {
+      client.codec.response(streamId, outbound, false);
+      return client.mark();
+    }
+    if (this.upgrade !== undefined) outbound = this.upgrade.response(outbound);
+    if (outbound === undefined) {
+      this.#leaveBackend(ErrorCode.CANCEL);
+      return this.refuse(502);
+    }
+    this.status = outbound.status;
+    this.firstByteMs = this.lastMs;
+    this.#letGo();
+    client.codec.response(streamId, outbound, isLast);
+    client.mark();
+    if (isLast) this.#endResponse();
+  }
+
+  /** Content from the backend. */
+  responseData(bytes: Uint8Array, isLast: boolean): void {
+    const { client } = this;
+    this.lastMs = this.backend!.nowMs;
+    this.responseBytes += bytes.length;
+    client.codec.data(this.streamId, bytes, isLast);
+    client.mark();
+    if (isLast) this.#endResponse();
+  }
+
+  /** Trailers from the backend; the response's end. */
+  responseTrailers(fields: Fields): void {
+    const { client } = this;
+    this.lastMs = this.backend!.nowMs;
+    client.codec.trailers(this.streamId, outboundTrailers(fields));
+    client.mark();
+    this.#endResponse();
+  }
+
+  /** The backend, or what it sent, has ended the stream: tries again where that is safe, else tells the client. */
+  backendLost(loss: BackendLoss): void {
+    if (this.isDone) return;
+    this.#isOnBackend = false;
+    if (this.isResponseEnded) return this.#cutRequest();
+    if (this.status === 0 && this.#isRepeatable(loss)) {
+      this.isRetried = true;
+      return this.way!.pool.acquire(this);
+    }
+    if (this.status === 0 && !(loss.isReset && this.client.takesResets)) return this.refuse(502);
+    this.client.codec.reset(this.streamId, passedResetCode(loss.code));
+    this.client.mark();
+    this.#done();
+  }
+
+  #isRepeatable(loss: BackendLoss): boolean {
+    if (this.isRetried || this.#held === undefined) return false;
+    return loss.safeToRetry || (loss.isStale && this.hasNoContent && isIdempotent(this.head.method));
+  }
+
+  /** Answers by itself; what a client has already been answered is cut off instead. */
+  refuse(status: number): void {
+    if (this.isDone || this.isResponseEnded) return;
+    const { client, streamId } = this;
+    this.#leaveBackend(ErrorCode.CANCEL);
+    this.backendStreamId = 0;
+    if (this.status !== 0) {
+      client.codec.reset(streamId, ErrorCode.INTERNAL_ERROR);
+      client.mark();
+      return this.#done();
+    }
+    const { head, content } = errorResponse(status, this.isGrpc);
+    const isHeadOnly = content.length === 0 || this.head.method === "HEAD";
+    this.status = status;
+    this.firstByteMs = client.nowMs;
+    client.codec.response(streamId, head, isHeadOnly);
+    if (!isHeadOnly) client.codec.data(streamId, content, true);
+    this.responseBytes += isHeadOnly ? 0 : content.length;
+    client.mark();
+    this.#endResponse();
+  }
+
+  /** Bytes of the response have moved into the client's output. */
+  responseTaken(bytes: number): void {
+    this.lastMs = this.client.nowMs;
+    if (this.backendStreamId === 0) return this.#settle();
+    if (this.owedToBackend === 0) this.client.owe(this);
+    this.owedToBackend += bytes;
+    if (this.isResponseEnded) this.#settle();
+  }
+
+  /** Bytes of the request have moved into the backend's output. */
+  requestTaken(bytes: number): void {
+    this.lastMs = this.backend!.nowMs;
+    if (this.#held !== undefined) return;
+    if (this.owedToClient === 0) this.backend!.owe(this);
+    this.owedToClient += bytes;
+    if (this.isResponseEnded) this.#settle();
+  }
+
+  /** Whether either side's window holds up what the other has sent. */
+  get isBlocked(): boolean {
+    if (this.client.codec.pending(this.streamId) > 0) return true;
+    return this.#isOnBackend && this.backend!.codec.pending(this.backendStreamId) > 0;
+  }
+
+  /** Everything held goes on its own way from now on, and is credited. */
+  #letGo(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    const taken = held.bytes - this.backend!.codec.pending(this.backendStreamId);
+    if (taken <= 0) return;
+    if (this.owedToClient === 0) this.backend!.owe(this);
+    this.owedToClient += taken;
+    this.backend!.mark();
+  }
+
+  #endRequest(): void {
+    this.isRequestEnded = true;
+    this.requestEndedMs = this.client.nowMs;
+  }
+
+  #endResponse(): void {
+    this.isResponseEnded = true;
+    if (!this.isRequestEnded && !this.#isOnBackend) this.#cutRequest();
+    else this.#settle();
+  }
+
+  /** The response is complete and nobody wants the rest of the request. */
+  #cutRequest(): void {
+    const { client, streamId } = this;
+    if (client.codec.pending(streamId) > 0) return;
+    if (!this.isRequestEnded) {
+      client.codec.reset(streamId, ErrorCode.NO_ERROR);
+      client.mark();
+    }
+    this.#done();
+  }
+
+  /** Ends the exchange when both messages are complete and have left. */
+  #settle(): void {
+    if (this.isDone || !this.isResponseEnded) return;
+    if (!this.#isOnBackend) return this.#cutRequest();
+    if (!this.isRequestEnded || this.isBlocked) return;
+    this.#done();
+  }
+
+  #leaveBackend(code: number): void {
+    if (this.#isOnBackend) {
+      this.#isOnBackend = false;
+      const backend = this.backend!;
+      backend.exchanges.delete(this.backendStreamId);
+      backend.codec.reset(this.backendStreamId, code);
+      backend.mark();
+    } else this.way?.pool.cancel(this);
+  }
+
+  #done(): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.#held = undefined;
+    this.client.exchanges.delete(this.streamId);
+    if (this.#isOnBackend) this.backend!.exchanges.delete(this.backendStreamId);
+    this.#isOnBackend = false;
+    this.client.exchangeDone(this);
+  }
+}

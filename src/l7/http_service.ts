@@ -1,0 +1,112 @@
+/**
+ * Layer 7 of one worker: the pools of backend connections, the counting of requests, and the drain.
+ *
+ * @module
+ */
+
+import type { Deadlines } from "../net/deadlines.ts";
+import { TlsAcceptor } from "../net/tls_acceptor.ts";
+import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.ts";
+import type { Limits } from "../state/limits.ts";
+import type { BackendTarget } from "./backend_target.ts";
+import type { Exchange } from "./exchange.ts";
+import { Flusher } from "./flusher.ts";
+import type { HttpPlane } from "./http_plane.ts";
+import { Pool } from "./pool.ts";
+import { requestEvent } from "./request_event.ts";
+
+const LOOK_MS_MIN = 50;
+const LOOK_MS_MAX = 1_000;
+
+/** Layer 7 of one worker. */
+export class HttpService {
+  /** The worker. */
+  readonly plane: HttpPlane;
+  /** Marks of the connections that have output. */
+  readonly flusher: Flusher = new Flusher();
+  /** Terminates TLS. */
+  readonly acceptor: TlsAcceptor = new TlsAcceptor();
+  /** Keys of backends that have announced extended CONNECT. */
+  readonly announcedConnect: Set<string> = new Set();
+  /** New connections are told at once that they are the last. */
+  isDraining = false;
+  readonly #pools = new Map<string, Pool>();
+  #backends = 0;
+  #lookMs = 0;
+
+  /** Nothing is opened. @param plane the worker; read when there is something to serve, not before */
+  constructor(plane: HttpPlane) {
+    this.plane = plane;
+  }
+
+  /** All deadlines of the worker. */
+  get deadlines(): Deadlines {
+    return this.plane.deadlines;
+  }
+
+  /** Between two looks at a busy connection's clock: a quarter of the shortest timeout, at most a second. */
+  get lookMs(): number {
+    if (this.#lookMs === 0) this.#lookMs = lookMsOf(this.plane.state.limits);
+    return this.#lookMs;
+  }
+
+  /** The shared pool of a backend. */
+  pool(target: BackendTarget): Pool {
+    let pool = this.#pools.get(target.key);
+    if (pool === undefined) {
+      pool = new Pool(this, target);
+      this.#pools.set(target.key, pool);
+    }
+    return pool;
+  }
+
+  /** Takes a pool out that nothing is left of. It may be used again all the same. */
+  forget(pool: Pool): void {
+    if (this.#pools.get(pool.target.key) === pool) this.#pools.delete(pool.target.key);
+  }
+
+  /** Takes a descriptor for a backend connection, from an idle one if need be. @returns whether there is one */
+  takeBackend(): boolean {
+    if (this.#backends >= this.plane.connectionsMax) {
+      for (const pool of this.#pools.values()) {
+        if (pool.evict()) break;
+      }
+      return false;
+    }
+    this.#backends++;
+    return true;
+  }
+
+  /** A backend connection's descriptor is free again. */
+  releaseBackend(): void {
+    this.#backends--;
+  }
+
+  /** Counts a request that is over, and tells it where that is asked for. */
+  countRequest(exchange: Exchange): void {
+    const { column, tellsRequests, events } = this.plane;
+    const slot = this.plane.routeSlot(exchange.client.context.route!.id);
+    column.count(requestCounter(slot, exchange.status));
+    if (tellsRequests) events.add(requestEvent(exchange));
+  }
+
+  /** Counts a connection that was ended as a flood. */
+  countFlood(kind: string): void {
+    if (isFloodKind(kind)) this.plane.column.count(floodCounter(kind));
+  }
+
+  /** Ends every backend connection after what is open on it. */
+  close(): void {
+    for (const pool of [...this.#pools.values()]) pool.close();
+  }
+}
+
+function lookMsOf(limits: Limits): number {
+  const timeouts = [
+    limits.requestHeaderTimeoutMs,
+    limits.responseHeaderTimeoutMs,
+    limits.streamIdleTimeoutMs,
+    limits.httpIdleTimeoutMs,
+  ].filter((timeoutMs) => timeoutMs > 0);
+  return Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, Math.min(...timeouts) / 4));
+}
