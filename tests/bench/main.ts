@@ -9,7 +9,7 @@
  * A round starts every peer afresh, takes each measure of each peer in turn, and ends them; rounds rotate the order.
  * Printed are the medians over the rounds. CPU seconds are those of all processes of the proxy (/proc/PID/stat), so
  * they don't depend on what generator and backend cost; rates do, for all share the machine's CPUs, and only their
- * ratio says something. Measures (`--only`): start, idle, latency, bulk, connections.
+ * ratio says something. Measures (`--only`): start, idle, latency, bulk, connections, storm.
  *
  * Exit codes: 0 measured (whether or not goals are met), 1 a connection failed or a peer did not start, 2 usage.
  *
@@ -25,6 +25,7 @@ import { idle } from "./measures/idle.ts";
 import { latency } from "./measures/latency.ts";
 import type { Figures, Measure } from "./measures/measure.ts";
 import { start } from "./measures/start.ts";
+import { stormLatency } from "./measures/storm.ts";
 import { haproxy } from "./peers/haproxy.ts";
 import { mcProxy } from "./peers/mc_proxy.ts";
 import { nginx } from "./peers/nginx.ts";
@@ -33,7 +34,7 @@ import { report } from "./report.ts";
 
 const PEERS: readonly Peer[] = [mcProxy, haproxy, nginx];
 /** In the order of a round: memory first, while the peers are fresh. */
-const MEASURES: readonly Measure[] = [start, idle, latency, bulk, connections];
+const MEASURES: readonly Measure[] = [start, idle, latency, bulk, connections, stormLatency];
 
 interface Options {
   readonly rounds: number;
