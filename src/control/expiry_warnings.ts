@@ -8,7 +8,7 @@
 import { daysUntilExpiry, isValidAt, type Validity } from "../net/certificates.ts";
 import type { Log } from "../observe/log.ts";
 import type { Configuration } from "../state/model.ts";
-import type { CertificateSet } from "./certificate_files.ts";
+import type { CertificateSet } from "./certificate_set.ts";
 
 /** A certificate with fewer whole days left is warned of. */
 const WARNING_DAYS = 14;

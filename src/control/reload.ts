@@ -9,12 +9,9 @@ import { COUNTER } from "../observe/counters.ts";
 import type { Log, LogFields } from "../observe/log.ts";
 import type { GeoipSlot } from "../proxy/messages.ts";
 import type { Configuration } from "../state/model.ts";
-import {
-  type CertificateFault,
-  CertificateFiles,
-  type CertificateSet,
-  NO_CERTIFICATES,
-} from "./certificate_files.ts";
+import { CertificateFiles } from "./certificate_files.ts";
+import type { CertificateFault } from "./certificate_reading.ts";
+import { type CertificateSet, NO_CERTIFICATES } from "./certificate_set.ts";
 import { ExpiryWarnings } from "./expiry_warnings.ts";
 import type { GeoipFile } from "./geoip_file.ts";
 import type { ServedState } from "./served_state.ts";

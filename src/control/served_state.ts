@@ -7,7 +7,7 @@
 import type { Preparation, StateOptions } from "../proxy/messages.ts";
 import type { Change } from "../state/change.ts";
 import type { Configuration } from "../state/model.ts";
-import { type CertificateSet, NO_CERTIFICATES } from "./certificate_files.ts";
+import { certificateChanges, type CertificateSet, NO_CERTIFICATES } from "./certificate_set.ts";
 import type { Slots } from "./slots.ts";
 
 /** A state as all workers are to serve it. */
@@ -46,13 +46,4 @@ export function preparationOf(
     ...certificateChanges(before, certificates),
     options,
   };
-}
-
-function certificateChanges(
-  before: CertificateSet,
-  next: CertificateSet,
-): Pick<Preparation, "pems" | "routePems"> {
-  const pems = new Map([...next.texts].filter(([digest]) => !before.texts.has(digest)));
-  const changed = [...next.routes].filter(([id, certificate]) => before.routes.get(id) !== certificate);
-  return { pems, routePems: changed.map(([, certificate]) => certificate.pems) };
 }

@@ -1,21 +1,19 @@
 import assert from "node:assert/strict";
-import {
-  CertificateFiles,
-  type CertificateReading,
-  NO_CERTIFICATES,
-} from "../../src/control/certificate_files.ts";
+import { CertificateFiles } from "../../src/control/certificate_files.ts";
+import type { ReadCertificates } from "../../src/control/certificate_reading.ts";
+import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import type { Configuration } from "../../src/state/model.ts";
 import { CertificateFolder, configurationOf } from "./certificate_folder.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-function read(configuration: Configuration, previous = NO_CERTIFICATES): Promise<CertificateReading> {
+function read(configuration: Configuration, previous = NO_CERTIFICATES): Promise<ReadCertificates> {
   return new CertificateFiles().read(configuration, previous, Date.now());
 }
 
 /** The texts that a route's clients and backends meet. */
-function textsOf({ set }: CertificateReading, routeId: number): (string | undefined)[] {
+function textsOf({ set }: ReadCertificates, routeId: number): (string | undefined)[] {
   const { chain, key, authorities } = set.routes.get(routeId)?.pems ?? {};
   return [chain, key, authorities].map((digest) => digest === undefined ? undefined : set.texts.get(digest));
 }

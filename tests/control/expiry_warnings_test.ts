@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CertificateSet } from "../../src/control/certificate_files.ts";
+import type { CertificateSet } from "../../src/control/certificate_set.ts";
 import { ExpiryWarnings } from "../../src/control/expiry_warnings.ts";
 import type { LogFields } from "../../src/observe/log.ts";
 import { l4Route, listener } from "../state/configurations.ts";

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
+import { GeoipFile } from "../../src/control/geoip_file.ts";
+import { Reload } from "../../src/control/reload.ts";
+import type { ServedState } from "../../src/control/served_state.ts";
+import { loadNative } from "../../src/net/native.ts";
+import { COUNTER } from "../../src/observe/counters.ts";
+import { Log } from "../../src/observe/log.ts";
+import { DEFAULT_LIMITS } from "../../src/state/limits.ts";
+import type { Configuration } from "../../src/state/model.ts";
+import { CertificateFolder, configurationOf } from "./certificate_folder.ts";
+
+loadNative();
+
+/** A reload whose workers take every state unless `change` says otherwise. */
+class Harness {
+  served: ServedState;
+  readonly lines: Record<string, unknown>[] = [];
+  readonly counted: number[] = [];
+  readonly reload: Reload;
+  /** What becomes of the next state. */
+  change = (next: ServedState): Promise<void> => {
+    this.served = next;
+    return Promise.resolve();
+  };
+
+  constructor(configuration: Configuration) {
+    const options = {
+      limits: DEFAULT_LIMITS,
+      blockUnknownCountry: false,
+      limitMode: "enforce" as const,
+      tellsRequests: false,
+    };
+    this.served = { configuration, revision: 1, generation: 0, certificates: NO_CERTIFICATES, options };
+    const log = new Log({
+      level: "info",
+      format: "json",
+      write: (line) => this.lines.push(JSON.parse(line)) > 0,
+      onDropped: () => {},
+    });
+    this.reload = new Reload({
+      geoip: new GeoipFile(""),
+      log,
+      count: (counter) => this.counted.push(counter),
+      served: () => this.served,
+      change: (next) => this.change(next),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { certificates } = await this.reload.load(this.served.configuration);
+    this.served = { ...this.served, certificates };
+  }
+
+  /** The lines since the last call, without time and level. */
+  said(): unknown[] {
+    return this.lines.splice(0).map(({ time: _, level: __, ...line }) => line);
+  }
+}
+
+Deno.test("Reload.load() serves what it can and names the routes that it can't", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(
+    configurationOf(folder.route(1, "a.test", "a"), folder.route(2, "b.test", "b")),
+  );
+  await harness.start();
+  assert.ok(harness.served.certificates.routes.get(1)?.pems.chain !== undefined);
+  assert.equal(harness.served.certificates.routes.get(2)?.pems.chain, undefined);
+  const [line, ...more] = harness.said() as Record<string, unknown>[];
+  assert.deepEqual(more, []);
+  assert.deepEqual({ ...line, detail: "" }, {
+    event: "certificate_unusable",
+    listener: "127.0.0.1:443",
+    route: "b.test",
+    detail: "",
+  });
+  assert.deepEqual(harness.counted, []);
+});
+
+Deno.test("Reload.reload() takes a new certificate over in a new generation", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  const before = harness.served;
+  await harness.reload.reload();
+  assert.equal(harness.served, before);
+  await folder.issue("a", "a.test");
+  await harness.reload.reload();
+  assert.equal(harness.served.generation, 1);
+  assert.equal(harness.served.revision, 1);
+  assert.notEqual(harness.served.certificates, before.certificates);
+  assert.deepEqual(harness.said(), [
+    { event: "reloaded", what: "nothing", detail: "no file has changed" },
+    { event: "reloaded", what: "certificate", generation: 1 },
+  ]);
+});
+
+Deno.test("Reload.reload() keeps the old certificate and counts when the new one is broken", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  const before = harness.served;
+  await folder.write("a.crt", "broken");
+  await harness.reload.reload();
+  assert.equal(harness.served, before);
+  const [line, ...more] = harness.said() as Record<string, unknown>[];
+  assert.deepEqual(more, []);
+  assert.deepEqual([line!["event"], line!["what"], line!["route"]], [
+    "reload_failed",
+    "certificate",
+    "a.test",
+  ]);
+  assert.deepEqual(harness.counted, [COUNTER.certificateReloadFailures]);
+});
+
+Deno.test("Reload.reload() says so when the workers don't take the new state, and tries again when asked", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  const before = harness.served;
+  await folder.issue("a", "a.test");
+  const { change } = harness;
+  harness.change = () => Promise.reject(new Error("worker 0: refused"));
+  await harness.reload.reload();
+  assert.equal(harness.served, before);
+  assert.deepEqual(harness.said(), [
+    { event: "reload_failed", what: "certificate", detail: "worker 0: refused" },
+  ]);
+  assert.deepEqual(harness.counted, [COUNTER.certificateReloadFailures]);
+  harness.change = change;
+  await harness.reload.reload();
+  assert.equal(harness.served.generation, 1);
+});
+
+Deno.test("Reload.reload() reads for the configuration that is served when it has read", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  await folder.issue("b", "b.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  await folder.issue("a", "a.test");
+  const reloading = harness.reload.reload();
+  const configuration = configurationOf(folder.route(1, "a.test", "a"), folder.route(2, "b.test", "b"));
+  harness.served = { ...harness.served, configuration, revision: 2 };
+  await reloading;
+  assert.equal(harness.served.revision, 2);
+  assert.deepEqual([...harness.served.certificates.routes.keys()], [1, 2]);
+});
+
+Deno.test("Reload.reload() joins a reload that is at work", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  await Promise.all([harness.reload.reload(), harness.reload.reload(), harness.reload.reload()]);
+  assert.equal(harness.said().length, 1);
+});
