@@ -11,11 +11,12 @@ import assert from "node:assert/strict";
 import { type Backend, echoBackend } from "../support/backends.ts";
 import { routes } from "../support/config.ts";
 import { gone } from "../support/processes.ts";
+import { Program } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
 import { openClient } from "../support/raw_client.ts";
 import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
-import { eventually } from "./eventually.ts";
+import { eventually, pause } from "./eventually.ts";
 
 function start(backend: Backend, shutdownTimeout: string, drainDelay = "0s"): Promise<Proxy> {
   return startProxy({
@@ -96,10 +97,38 @@ Deno.test("a drain waits for drain_delay before it stops accepting", async () =>
   assert.equal(code, 0);
 });
 
+Deno.test("a drain goes on when SIGHUP comes", async () => {
+  await using backend = echoBackend();
+  await using proxy = await start(backend, "30s");
+  await using streams = await EchoStreams.open(proxy, 1);
+  await beginDrain(proxy);
+  for (let count = 0; count < 3; count++) {
+    proxy.program.signal("SIGHUP");
+    await pause(50);
+  }
+  for (const stream of streams.all) {
+    await stream.turns();
+    await stream.stop();
+  }
+  const { code, stderr } = await proxy.program.completed();
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+});
+
 Deno.test("a drain without connections ends at once", async () => {
   await using backend = echoBackend();
   await using proxy = await start(backend, "30s");
   const startedMs = performance.now();
   await stopQuietly(proxy);
   assert.ok(performance.now() - startedMs < 10_000);
+});
+
+Deno.test("SIGHUP does nothing to a server that is starting", async () => {
+  await using backend = echoBackend();
+  await using proxy = await start(backend, "30s");
+  await stopQuietly(proxy);
+  await using again = new Program(["server", "-c", proxy.config.path]);
+  await again.event(({ event }) => event === "starting");
+  again.signal("SIGHUP");
+  await again.ready();
+  await stopQuietly({ ...proxy, program: again });
 });

@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { acceptErrorCounter } from "../../src/observe/counters.ts";
-import { GAUGE_ALL } from "../../src/observe/shared_memory.ts";
+import { GAUGE_ALL } from "../../src/observe/memory_layout.ts";
 import { echoBackend } from "../support/backends.ts";
 import { routes } from "../support/config.ts";
 import { signalProcess } from "../support/processes.ts";

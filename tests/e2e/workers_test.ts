@@ -9,7 +9,7 @@
  */
 
 import assert from "node:assert/strict";
-import { GAUGE_ALL, listenerGauge } from "../../src/observe/shared_memory.ts";
+import { GAUGE_ALL, listenerGauge } from "../../src/observe/memory_layout.ts";
 import { echoBackend } from "../support/backends.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { routes } from "../support/config.ts";

@@ -5,7 +5,8 @@
  */
 
 import { loadNative, mapMemoryFile } from "../../src/net/native.ts";
-import { Column, listenerGauge } from "../../src/observe/shared_memory.ts";
+import { Column } from "../../src/observe/column.ts";
+import { listenerGauge } from "../../src/observe/memory_layout.ts";
 
 const [fd, sizeBytes, index, limit] = Deno.args.map(Number);
 /** Rounds between two looks at stdin. */

@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createMemoryFile, loadNative, mapMemoryFile } from "../../src/net/native.ts";
 import { COUNTER, LISTENERS_MAX, reasonCounter, ROUTES_MAX } from "../../src/observe/counters.ts";
+import { Column } from "../../src/observe/column.ts";
 import {
-  Column,
   GAUGE_ALL,
+  isLaidOut,
   listenerGauge,
   routeGauge,
-  SharedMemory,
   sharedMemoryBytes,
-} from "../../src/observe/shared_memory.ts";
+} from "../../src/observe/memory_layout.ts";
+import { SharedMemory } from "../../src/observe/shared_memory.ts";
 import { LineReader } from "../support/line_reader.ts";
 import { arrivals } from "../support/arrivals.ts";
 
@@ -25,13 +26,13 @@ function laidOut(workers: number): { memory: SharedMemory; buffer: ArrayBuffer }
 
 Deno.test("isLaidOut() tells this build's memory from any other", () => {
   const { buffer } = laidOut(1);
-  assert.ok(SharedMemory.isLaidOut(buffer));
+  assert.ok(isLaidOut(buffer));
   for (const word of [0, 1]) {
     const other = buffer.slice(0);
     new Int32Array(other)[word]! += 1;
-    assert.equal(SharedMemory.isLaidOut(other), false, `word ${word}`);
+    assert.equal(isLaidOut(other), false, `word ${word}`);
   }
-  assert.equal(SharedMemory.isLaidOut(new ArrayBuffer(buffer.byteLength)), false);
+  assert.equal(isLaidOut(new ArrayBuffer(buffer.byteLength)), false);
 });
 
 Deno.test("every gauge and counter of every column has a place of its own", () => {
