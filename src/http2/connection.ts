@@ -190,14 +190,24 @@ export class Http2Connection implements HttpConnection {
     return streams.size < Math.min(peer.maxConcurrentStreams, options.maxConcurrentStreams);
   }
 
+  /** True: the windows, not the socket, stop the peer; see {@linkcode HttpConnection.wantsInput}. */
+  get wantsInput(): boolean {
+    return true;
+  }
+
+  /** False: streams end, never one direction of the connection; see {@linkcode HttpConnection.outputEnded}. */
+  get outputEnded(): boolean {
+    return false;
+  }
+
   /** Client role: whether the peer has announced extended CONNECT (RFC 8441). */
   get canExtendedConnect(): boolean {
     return this.#session.peer.enableConnectProtocol;
   }
 
   /**
-   * Memory held on behalf of the peer, in bytes: output not yet taken, content that waits for its windows, and
-   * unfinished frames. HPACK tables come on top, by their own limit.
+   * Memory held on behalf of the peer, in bytes: output not yet taken, content and trailers that wait for its
+   * windows, and unfinished frames. HPACK tables come on top, by their own limit.
    */
   get bufferedBytes(): number {
     return this.#session.out.length + this.#session.pendingBytes + this.#inbound.heldBytes;

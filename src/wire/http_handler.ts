@@ -144,4 +144,14 @@ export interface HttpConnection {
   readonly openStreams: number;
   /** Client role: whether `request` would get a stream now. */
   readonly canRequest: boolean;
+  /**
+   * Whether the owner shall read from its socket; look again after each call made here. Always true in HTTP/2,
+   * whose windows stop the peer.
+   */
+  readonly wantsInput: boolean;
+  /**
+   * Whether a FIN shall follow the output although the connection goes on until `closed`: the end of a tunnel.
+   * Always false in HTTP/2, which ends streams.
+   */
+  readonly outputEnded: boolean;
 }
