@@ -61,7 +61,7 @@ export class FloodGuard {
   readonly reset: TokenBucket;
   /** Streams that the peer made us reset. */
   readonly resetMade: TokenBucket;
-  /** Streams opened beyond the limit. */
+  /** Streams opened beyond the limit, or after our GOAWAY. */
   readonly streams: TokenBucket;
   /** PING frames, answers included. */
   readonly ping: TokenBucket;
@@ -69,7 +69,7 @@ export class FloodGuard {
   readonly settings: TokenBucket;
   /** PRIORITY frames and frames of unknown types. */
   readonly priority: TokenBucket;
-  /** DATA frames without content that don't end a stream. */
+  /** DATA frames without content that don't end an open stream. */
   readonly emptyData: TokenBucket;
   /** WINDOW_UPDATE frames. */
   readonly windowUpdate: TokenBucket;
@@ -91,15 +91,17 @@ export class FloodGuard {
 
   /**
    * Content that we sent. A peer answers it with WINDOW_UPDATE, and gRPC ones with a PING to measure the
-   * bandwidth: at full speed many times the plain limit, and no flood.
+   * bandwidth: at full speed many times the plain limit, and no flood. `frames`: those that no window cut short,
+   * or a peer could earn each WINDOW_UPDATE by one byte with the one before it (CVE-2019-9511).
    */
   sent(frames: number, bytes: number): void {
     this.windowUpdate.earn(2 * frames + bytes / 256);
     this.ping.earn(frames + bytes / 4_096);
   }
 
-  /** A stream that the peer or we opened: each may bring some PRIORITY and WINDOW_UPDATE frames. */
+  /** A stream that the peer or we opened: each may bring some PRIORITY and WINDOW_UPDATE frames, and one end. */
   opened(): void {
+    this.emptyData.earn(1);
     this.priority.earn(2);
     this.windowUpdate.earn(2);
   }

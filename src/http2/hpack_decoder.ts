@@ -25,6 +25,7 @@ export class HpackDecoder {
   #at = 0;
   #end = 0;
   #scratch: Uint8Array = new Uint8Array(256);
+  #updateDue = false;
 
   /**
    * `announcedBytes`: the SETTINGS_HEADER_TABLE_SIZE that we announced. Until `acknowledged` the peer may go
@@ -34,10 +35,13 @@ export class HpackDecoder {
     this.#maxTableBytes = Math.max(announcedBytes, FIRST_TABLE_BYTES);
   }
 
-  /** The peer has acknowledged our SETTINGS: from here on the announced size is the limit. */
+  /**
+   * The peer has acknowledged our SETTINGS: from here on the announced size is the limit, and where that took
+   * something from the table the next block must begin with a size update (RFC 9113 §4.3.1).
+   */
   acknowledged(): void {
     this.#maxTableBytes = this.announcedBytes;
-    if (this.#table.maxSize > this.announcedBytes) this.#table.resize(this.announcedBytes);
+    this.#updateDue = this.#table.maxSize > this.announcedBytes;
   }
 
   /** Size of the dynamic table now (RFC 7541 §4.1). */
@@ -62,6 +66,9 @@ export class HpackDecoder {
     let sawField = false;
     while (this.#at < this.#end) {
       const first = this.#bytes[this.#at]!;
+      if (this.#updateDue && (first & 0xe0) !== 0x20) {
+        return "no table size update after SETTINGS made it smaller";
+      }
       if (first >= 0x80) {
         const entry = this.#entry(this.#integer(0x7f));
         if (entry === undefined) return "an index beyond the tables";
@@ -72,6 +79,7 @@ export class HpackDecoder {
           return "a table size update out of place or range";
         }
         this.#table.resize(size);
+        this.#updateDue = false;
         continue;
       } else {
         const reason = this.#literal(first, section);

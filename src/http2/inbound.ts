@@ -161,7 +161,8 @@ export class Inbound {
     session.creditConnection();
     const content = length - padding;
     const ends = (flags & Flag.END_STREAM) !== 0;
-    if (content === 0 && !ends && !session.flood.emptyData.take(session.nowMs)) {
+    const isEmpty = content === 0 && !(ends && session.streams.has(streamId));
+    if (isEmpty && !session.flood.emptyData.take(session.nowMs)) {
       return session.failFlood(FloodKind.EMPTY_DATA, "too many DATA frames without content");
     }
     this.#contentLeft = content;

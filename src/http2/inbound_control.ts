@@ -100,6 +100,7 @@ export class ControlFrames {
     const windowBefore = session.peer.initialWindowBytes;
     const fault = session.peer.apply(bytes, from, to, !session.isServer);
     if (fault !== undefined) return session.fail(fault.code, fault.detail);
+    session.encoder.setPeerTableBytes(session.peer.lowestHeaderTableBytes);
     session.encoder.setPeerTableBytes(session.peer.headerTableBytes);
     session.out.controlFrame(FrameType.SETTINGS, Flag.ACK, NOTHING);
     session.checkOutput();
@@ -167,7 +168,14 @@ export class ControlFrames {
     }
     if (type !== FrameType.PRIORITY) return;
     if (streamId === 0) return session.fail(ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0");
-    if (length !== 5) return session.failStream(streamId, ErrorCode.FRAME_SIZE_ERROR);
-    if (readUint31(bytes, from) === streamId) session.failStream(streamId, ErrorCode.PROTOCOL_ERROR);
+    const code = length !== 5
+      ? ErrorCode.FRAME_SIZE_ERROR
+      : readUint31(bytes, from) === streamId
+      ? ErrorCode.PROTOCOL_ERROR
+      : ErrorCode.NO_ERROR;
+    if (code === ErrorCode.NO_ERROR) return;
+    // RST_STREAM may not be sent for an idle stream (RFC 9113 §6.4).
+    if (session.isIdle(streamId)) session.fail(code, "a malformed PRIORITY on an idle stream");
+    else session.failStream(streamId, code);
   }
 }

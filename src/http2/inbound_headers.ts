@@ -120,7 +120,10 @@ export class HeaderFrames {
     const session = this.#session;
     const section = session.section;
     session.lastPeerStreamId = streamId;
-    if (session.goAwaySteps === 2) return session.ignore(streamId);
+    if (session.goAwaySteps === 2) {
+      if (session.flood.streams.take(session.nowMs)) return session.ignore(streamId);
+      return session.failFlood(FloodKind.STREAMS, "too many streams after GOAWAY");
+    }
     if (session.streams.size >= session.options.maxConcurrentStreams) {
       if (session.flood.streams.take(session.nowMs)) {
         return session.writeReset(streamId, ErrorCode.REFUSED_STREAM);

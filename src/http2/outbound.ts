@@ -52,17 +52,14 @@ export function sendData(session: Session, stream: Stream, bytes: Uint8Array, en
   if (stream.pendingBytes === 0) {
     sent = Math.max(0, Math.min(bytes.length, stream.sendWindow, session.sendWindow));
     if (sent > 0 || (end && bytes.length === 0)) {
-      write(session, stream, bytes, sent, end && sent === bytes.length);
+      write(session, stream, bytes, sent, end && sent === bytes.length, sent < bytes.length);
     }
   }
   const rest = bytes.length - sent;
   if (rest > 0) {
     stream.keep(bytes, sent);
-    session.pendingBytes += rest;
     session.blocked.add(stream);
-    if (session.isServer && session.pendingBytes > session.budget.totalBytes) {
-      return session.failFlood(FloodKind.BUFFERED_BYTES, "too many bytes that wait for the peer's windows");
-    }
+    if (!hold(session, rest)) return;
   }
   if (sent > 0) session.handler.taken(stream.id, sent);
 }
@@ -72,8 +69,18 @@ export function sendTrailers(session: Session, stream: Stream, fields: Fields): 
   if (stream.endAsked || (session.isServer && !stream.headSent)) return;
   if (fields.length === 0) return sendData(session, stream, NOTHING, true);
   stream.endAsked = true;
-  if (stream.pendingBytes > 0) stream.pendingTrailers = fields;
-  else writeTrailers(session, stream, fields);
+  if (stream.pendingBytes === 0) return writeTrailers(session, stream, fields);
+  stream.pendingTrailers = fields;
+  for (const text of fields) stream.trailerBytes += text.length;
+  hold(session, stream.trailerBytes);
+}
+
+/** Counts what waits for the peer's windows; false when that was too much for a client. */
+function hold(session: Session, bytes: number): boolean {
+  session.pendingBytes += bytes;
+  if (!session.isServer || session.pendingBytes <= session.budget.totalBytes) return true;
+  session.failFlood(FloodKind.BUFFERED_BYTES, "too many bytes that wait for the peer's windows");
+  return false;
 }
 
 /** Sends what waits on one stream, as far as the windows allow. */
@@ -100,17 +107,29 @@ function flushPart(session: Session, stream: Stream): boolean {
   session.pendingBytes -= count;
   if (last) session.blocked.delete(stream);
   const trailers = stream.pendingTrailers;
-  write(session, stream, stream.release(count), count, last && stream.endAsked && trailers === undefined);
-  if (last && trailers !== undefined) writeTrailers(session, stream, trailers);
+  const ends = last && stream.endAsked && trailers === undefined;
+  write(session, stream, stream.release(count), count, ends, count < Math.min(pending, MAX_FRAME_BYTES));
+  if (last && trailers !== undefined) {
+    session.pendingBytes -= stream.trailerBytes;
+    stream.trailerBytes = 0;
+    writeTrailers(session, stream, trailers);
+  }
   session.handler.taken(stream.id, count);
   return true;
 }
 
-function write(session: Session, stream: Stream, bytes: Uint8Array, count: number, last: boolean): void {
+function write(
+  session: Session,
+  stream: Stream,
+  bytes: Uint8Array,
+  count: number,
+  last: boolean,
+  isCut: boolean,
+): void {
   const frames = session.out.data(stream.id, bytes, 0, count, last);
   stream.sendWindow -= count;
   session.sendWindow -= count;
-  session.flood.sent(frames, count);
+  session.flood.sent(isCut ? Math.max(0, frames - 1) : frames, count);
   if (last) endLocal(session, stream);
 }
 

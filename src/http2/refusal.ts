@@ -19,7 +19,10 @@ export function refuse(session: Session, streamId: number, status: string, ended
   encoder.field(out, ":status", status, false);
   encoder.field(out, "content-length", "0", false);
   out.sealHeaders(mark, streamId, true);
-  if (ended) return;
+  // Nobody asked the owner, so nobody else stops a peer that has these written and doesn't read them.
+  out.controlBytes += out.length - mark;
+  session.checkOutput();
+  if (ended || session.over) return;
   if (!session.flood.resetMade.take(session.nowMs)) {
     return session.failFlood(FloodKind.RESET_MADE, "too many streams that had to be reset");
   }

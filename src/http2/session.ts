@@ -42,7 +42,7 @@ export class Session {
   readonly streams: Map<number, Stream> = new Map();
   /** Streams with bytes that wait for a window, longest waiting first. */
   readonly blocked: Set<Stream> = new Set();
-  /** Sum of the streams' pending bytes. */
+  /** Sum of the streams' pending bytes, trailers included. */
   pendingBytes = 0;
   /** Content bytes that the peer allows us on the whole connection. */
   sendWindow: number = INITIAL_WINDOW_BYTES;
@@ -114,10 +114,12 @@ export class Session {
 
   /**
    * Resets a stream because of what the peer did (RFC 9113 §5.4.2), whether it is open or not. Counted, since
-   * a peer can make us do this as fast as it can reset streams itself.
+   * a peer can make us do this as fast as it can reset streams itself; in the client role only where no request
+   * of ours was open, which it can make us do without end.
    */
   failStream(streamId: number, code: number): void {
-    if (this.isServer && !this.flood.resetMade.take(this.nowMs)) {
+    const counts = this.isServer || !this.streams.has(streamId);
+    if (counts && !this.flood.resetMade.take(this.nowMs)) {
       return this.failFlood(FloodKind.RESET_MADE, "too many streams that had to be reset");
     }
     this.writeReset(streamId, code);
@@ -179,7 +181,7 @@ export class Session {
     stream.closed = true;
     this.streams.delete(stream.id);
     this.blocked.delete(stream);
-    this.pendingBytes -= stream.pendingBytes;
+    this.pendingBytes -= stream.pendingBytes + stream.trailerBytes;
     this.budget.close(stream.windowBytes, stream.heldBytes);
     this.#ended[this.#endedCount++ % RECENT_STREAMS] = stream.id;
   }

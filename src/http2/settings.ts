@@ -32,6 +32,8 @@ export interface SettingsFault {
 export class PeerSettings {
   /** The largest HPACK table that the peer keeps for us. */
   headerTableBytes = 4_096;
+  /** The smallest that it was while the last SETTINGS were applied (RFC 7541 §4.2). */
+  lowestHeaderTableBytes = 4_096;
   /** Streams that we may have open; Infinity until the peer says. */
   maxConcurrentStreams: number = Infinity;
   /** Window of each stream that we open from now on. */
@@ -41,6 +43,7 @@ export class PeerSettings {
 
   /** Applies a payload whose length is a multiple of six; the last value of a setting counts. */
   apply(payload: Uint8Array, from: number, to: number, fromServer: boolean): SettingsFault | undefined {
+    this.lowestHeaderTableBytes = this.headerTableBytes;
     for (let at = from; at + 6 <= to; at += 6) {
       const fault = this.#applyOne(readUint16(payload, at), readUint32(payload, at + 2), fromServer);
       if (fault !== undefined) return fault;
@@ -50,8 +53,10 @@ export class PeerSettings {
 
   #applyOne(id: number, value: number, fromServer: boolean): SettingsFault | undefined {
     const wrong = (detail: string) => ({ code: ErrorCode.PROTOCOL_ERROR, detail });
-    if (id === Setting.HEADER_TABLE_SIZE) this.headerTableBytes = value;
-    else if (id === Setting.ENABLE_PUSH) {
+    if (id === Setting.HEADER_TABLE_SIZE) {
+      this.headerTableBytes = value;
+      this.lowestHeaderTableBytes = Math.min(this.lowestHeaderTableBytes, value);
+    } else if (id === Setting.ENABLE_PUSH) {
       if (value > 1 || (fromServer && value === 1)) return wrong("ENABLE_PUSH that is not allowed");
     } else if (id === Setting.MAX_CONCURRENT_STREAMS) this.maxConcurrentStreams = value;
     else if (id === Setting.INITIAL_WINDOW_SIZE) {
@@ -66,6 +71,8 @@ export class PeerSettings {
         return wrong("ENABLE_CONNECT_PROTOCOL taken back");
       }
       this.enableConnectProtocol = value === 1;
+    } else if (id === Setting.NO_RFC7540_PRIORITIES) {
+      if (value > 1) return wrong("NO_RFC7540_PRIORITIES over 1");
     }
     return undefined;
   }

@@ -47,8 +47,10 @@ export class Stream {
   writtenAtTake: number = -1;
   /** The owner has ended its side, maybe with bytes still pending. */
   endAsked = false;
-  /** Trailers that wait for the pending bytes. */
+  /** Trailers that wait for the pending bytes, and their size. */
   pendingTrailers: Fields | undefined;
+  /** Bytes of text in `pendingTrailers`. */
+  trailerBytes = 0;
   #pending: Uint8Array = NOTHING;
   #pendingStart = 0;
   #pendingEnd = 0;

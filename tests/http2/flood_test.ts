@@ -42,6 +42,13 @@ Deno.test("each flood ends with ENHANCE_YOUR_CALM and is named", async (t) => {
     ["reset_made", 51, (peer, index) => peer.headers(1 + index * 2, ["a", "b"])],
     ["reset_made", 51, (peer, index) => peer.headers(1 + index * 2, [...GET, "a", "x".repeat(11_000)], 0x4)],
     ["streams", 151, (peer, index) => peer.headers(1 + index * 2, POST, 0x4)],
+    ["streams", 51, (peer, index) => {
+      if (index === 0) {
+        peer.headers(1, POST, 0x4);
+        peer.connection.goAway(ErrorCode.CANCEL);
+      }
+      peer.headers(3 + index * 2, GET);
+    }],
     ["ping", 21, (peer) => peer.send(frame(PING, 0, 0, new Uint8Array(8)))],
     ["ping", 21, (peer) => peer.send(frame(PING, 1, 0, new Uint8Array(8)))],
     // Two were the handshake's.
@@ -51,11 +58,29 @@ Deno.test("each flood ends with ENHANCE_YOUR_CALM and is named", async (t) => {
     ["priority", 21, (peer) => peer.send(frame(PRIORITY, 0, 9, [0, 0, 0, 1, 1]))],
     ["priority", 21, (peer) => peer.send(frame(0xcc, 0, 0))],
     ["window_update", 21, (peer) => peer.send(frame(WINDOW_UPDATE, 0, 0, uint32(1)))],
-    ["empty_data", 21, (peer, index) => {
+    // Content asked for byte by byte (CVE-2019-9511). The stream earned two, the bytes next to nothing.
+    ["window_update", 23, (peer, index) => {
+      if (index === 0) {
+        peer.send(settings([4, 0]));
+        peer.headers(1, GET);
+        peer.connection.response(1, OK, false);
+        peer.connection.data(1, new Uint8Array(10_000), true);
+      }
+      peer.send(frame(WINDOW_UPDATE, 0, 1, uint32(1)));
+    }],
+    // The stream itself earned one.
+    ["empty_data", 22, (peer, index) => {
       if (index === 0) peer.headers(1, POST, 0x4);
       peer.data(1, 0);
     }],
-    ["empty_data", 21, (peer, index) => {
+    ["empty_data", 22, (peer, index) => {
+      if (index === 0) {
+        peer.headers(1, POST, 0x4);
+        peer.connection.reset(1, ErrorCode.NO_ERROR);
+      }
+      peer.data(1, 0, 1);
+    }],
+    ["empty_data", 22, (peer, index) => {
       if (index === 0) peer.headers(1, POST, 0x4);
       peer.send(frame(DATA, 8, 1, [20, ...new Uint8Array(20)]));
     }],
@@ -73,6 +98,13 @@ Deno.test("each flood ends with ENHANCE_YOUR_CALM and is named", async (t) => {
       peer.headers(1 + index * 2, GET);
       peer.connection.response(1 + index * 2, OK, false);
       peer.connection.data(1 + index * 2, new Uint8Array(64_000), false);
+    }],
+    ["buffered_bytes", 34, (peer, index) => {
+      if (index === 0) peer.send(settings([4, 0]));
+      peer.headers(1 + index * 2, GET);
+      peer.connection.response(1 + index * 2, OK, false);
+      peer.connection.data(1 + index * 2, new Uint8Array(1), false);
+      peer.connection.trailers(1 + index * 2, ["a", "b".repeat(64_000)]);
     }],
   ];
   for (const [flood, rounds, round] of rows) {
@@ -92,6 +124,75 @@ Deno.test("answers that nobody reads end the connection", () => {
   }
   assert.equal(peer.recorder.error?.flood, "unread_output");
   assert.ok(peer.connection.bufferedBytes < 100_000);
+});
+
+Deno.test("responses that the codec gives by itself and nobody reads end the connection", () => {
+  const peer = RawPeer.client({ maxHeaderBytes: 100 });
+  const tooLong = block(...GET, "a", "x".repeat(100));
+  for (let id = 1; id < 20_000 && !peer.recorder.isClosed; id += 2) peer.send(frame(HEADERS, 5, id, tooLong));
+  assert.equal(peer.recorder.error?.flood, "unread_output");
+  assert.ok(peer.connection.bufferedBytes < 70_000);
+});
+
+Deno.test("a backend's floods end its connection too, each with its name", async (t) => {
+  const REQUEST = { method: "GET", scheme: "http", authority: "a", path: "/", fields: [] };
+  const open = (peer: RawPeer) => {
+    const id = peer.connection.request({ ...REQUEST, neverIndexed: NEVER_INDEXED_NONE }, true)!;
+    peer.connection.takeOutput();
+    return id;
+  };
+  const rows: [string, number, (peer: RawPeer, id: number, index: number) => void][] = [
+    ["ping", 21, (peer) => peer.send(frame(PING, 0, 0, new Uint8Array(8)))],
+    ["settings", 19, (peer) => peer.send(settings())],
+    ["settings", 19, (peer) => peer.send(frame(FrameType.GOAWAY, 0, 0, [0, 0, 0, 9, 0, 0, 0, 0]))],
+    ["priority", 23, (peer) => peer.send(frame(0xcc, 0, 0))],
+    ["window_update", 23, (peer) => peer.send(frame(WINDOW_UPDATE, 0, 0, uint32(1)))],
+    ["empty_data", 22, (peer, id, index) => {
+      if (index === 0) peer.headers(id, [":status", "200"], 0x4);
+      peer.data(id, 0);
+    }],
+    ["reset_made", 51, (peer, id, index) => {
+      if (index === 0) peer.headers(id, [":status", "200"]);
+      // The codec remembers what it has reset, so each is a stream of its own that ended in good order.
+      const other = open(peer);
+      peer.headers(other, [":status", "200"]);
+      peer.data(other, 1);
+    }],
+    ["continuation", 18, (peer, id, index) => {
+      peer.send(index === 0 ? frame(HEADERS, 0, id) : frame(CONTINUATION, 0, id));
+    }],
+    ["header_bytes", 3, (peer, id, index) => {
+      peer.send(frame(index === 0 ? HEADERS : CONTINUATION, 0, id, new Uint8Array(9_000)));
+    }],
+    ["header_expansion", 1, (peer, id) => {
+      peer.send(frame(HEADERS, 5, id, [0x88, ...LONG_ENTRY, ...new Uint8Array(4_000).fill(0xbe)]));
+    }],
+  ];
+  for (const [flood, expected, round] of rows) {
+    await t.step(`${flood} after ${expected}`, () => {
+      const peer = RawPeer.server(LIMITS);
+      const id = open(peer);
+      let rounds = 0;
+      while (rounds < 1_000 && !peer.recorder.isClosed) {
+        round(peer, id, rounds++);
+        if (!peer.recorder.isClosed) peer.connection.takeOutput();
+      }
+      assert.deepEqual([peer.recorder.error?.flood, rounds], [flood, expected]);
+      assert.equal(peer.recorder.error?.code, ErrorCode.ENHANCE_YOUR_CALM);
+    });
+  }
+});
+
+Deno.test("a download through a small window, given back 512 bytes at a time, is no flood", () => {
+  const peer = RawPeer.client({}, [4, 1_000]);
+  peer.headers(1, GET);
+  peer.connection.response(1, OK, false);
+  peer.connection.data(1, new Uint8Array(1_000_000), true);
+  for (let left = 1_000_000; left > 0; left -= 512) {
+    peer.connection.takeOutput();
+    peer.send(frame(WINDOW_UPDATE, 0, 1, uint32(512)), frame(WINDOW_UPDATE, 0, 0, uint32(512)));
+  }
+  assert.deepEqual([peer.recorder.isClosed, peer.connection.openStreams], [false, 0]);
 });
 
 Deno.test("an HPACK bomb costs no more than its bytes", () => {

@@ -78,7 +78,9 @@ Deno.test("HpackDecoder decodes RFC 7541 Appendix C.3 to C.6 with the tables the
   for (const [name, tableBytes, blocks, lists, tables] of SERIES) {
     await t.step(name, () => {
       const decoder = new HpackDecoder(tableBytes);
+      // The appendix takes the size as agreed; on a connection the first block says so.
       decoder.acknowledged();
+      if (tableBytes < 4096) assert.deepEqual(list(decoder, hex("3fe101")), []);
       blocks.forEach((block, index) => {
         assert.deepEqual(list(decoder, hex(block)), lists[index]);
         assert.deepEqual(table(decoder), tables[index]![0]);
