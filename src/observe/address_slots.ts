@@ -76,11 +76,12 @@ export class AddressSlots {
       if (!this.#isFree(free) || Atomics.compareExchange(this.#keys, free, previous, key) !== previous) {
         continue;
       }
-      // Another process may have claimed an earlier slot for the same key at the same moment: that one counts.
-      const earlier = this.#find(first, high, low);
-      if (earlier === free || earlier === undefined) return free;
+      // Another process may have claimed another slot for the same key at the same moment. Who sees both yields; if
+      // both do, neither slot holds the key, and both come again.
+      const other = this.#find(first, high, low, free);
+      if (other === undefined) return free;
       Atomics.compareExchange(this.#keys, free, key, 0n);
-      return earlier;
+      return other;
     }
     return undefined;
   }
@@ -91,10 +92,10 @@ export class AddressSlots {
     return this.#halves[slot * 2] === low && this.#halves[slot * 2 + 1] === high;
   }
 
-  #find(first: number, high: number, low: number): number | undefined {
+  #find(first: number, high: number, low: number, besides?: number): number | undefined {
     const halves = this.#halves;
     for (let slot = first; slot < first + WAYS; slot++) {
-      if (halves[slot * 2] === low && halves[slot * 2 + 1] === high) return slot;
+      if (slot !== besides && halves[slot * 2] === low && halves[slot * 2 + 1] === high) return slot;
     }
     return undefined;
   }

@@ -6,13 +6,20 @@
  */
 
 import { Column } from "../../src/observe/column.ts";
-import { ADDRESS_GAUGES, rateTableOf, totalsOf } from "../../src/observe/memory_layout.ts";
+import { isCoarseSlot } from "../../src/observe/address_slots.ts";
+import {
+  ADDRESS_GAUGES,
+  GAUGE_NONE,
+  rateTableOf,
+  sharedMemoryBytes,
+  totalsOf,
+} from "../../src/observe/memory_layout.ts";
 import { loadNative, mapMemoryFile } from "../../src/net/native.ts";
 import { print } from "../support/print.ts";
-import { ipv4, ipv6 } from "./addresses.ts";
+import { addressesOfOneSet, ipv4, ipv6, WAYS } from "./addresses.ts";
 
 /** What the children do. */
-export type ClaimsKind = "tokens" | "strangers" | "slots";
+export type ClaimsKind = "tokens" | "strangers" | "slots" | "handover";
 
 /** Addresses that all children fight for. */
 export const CONTESTED = 8;
@@ -55,7 +62,39 @@ function hold(memory: ArrayBuffer, index: number, count: number, rounds: number)
   return [broken];
 }
 
-async function main([kind, fd, bytes, _workers, index, count]: string[]): Promise<void> {
+/**
+ * Fights with others for the eight slots of one set, each address allowed one connection. The first figure is how often
+ * an address had more, by a count of the children's own behind the mapping's `layoutBytes`; the second how many slots
+ * were had.
+ */
+function handOver(memory: ArrayBuffer, index: number, layoutBytes: number, rounds: number): number[] {
+  const column = new Column(memory, index);
+  const addresses = addressesOfOneSet(3 * WAYS, "own", ipv4);
+  const open = new Int32Array(memory, layoutBytes, addresses.length);
+  const held: [number: number, gauge: number][] = [];
+  let [broken, had] = [0, 0];
+  let random = index + 1;
+  for (let round = 0; round < rounds; round++) {
+    random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
+    const number = (random >>> 8) % addresses.length;
+    const gauge = column.acquireAddress(addresses[number]!, 1);
+    if (gauge === undefined || gauge === GAUGE_NONE) continue;
+    if (isCoarseSlot(gauge - ADDRESS_GAUGES)) column.release(gauge);
+    else {
+      had++;
+      if (Atomics.add(open, number, 1) > 0) broken++;
+      held.push([number, gauge]);
+    }
+    if (held.length < 2) continue;
+    const [oldest, oldestGauge] = held.shift()!;
+    Atomics.sub(open, oldest, 1);
+    column.release(oldestGauge);
+  }
+  for (const [, gauge] of held) column.release(gauge);
+  return [broken, had];
+}
+
+async function main([kind, fd, bytes, workers, index, count]: string[]): Promise<void> {
   loadNative();
   const memory = mapMemoryFile(Number(fd), Number(bytes));
   print("ready");
@@ -63,6 +102,7 @@ async function main([kind, fd, bytes, _workers, index, count]: string[]): Promis
   const work: Record<ClaimsKind, () => number[]> = {
     tokens: () => take(memory, CONTESTED, Number(count), CONTESTED_BURST),
     strangers: () => take(memory, Number(count), Number(count), 1),
+    handover: () => handOver(memory, Number(index), sharedMemoryBytes(Number(workers)), Number(count)),
     slots: () => hold(memory, Number(index), 200, Number(count)),
   };
   print(JSON.stringify(work[kind as ClaimsKind]()));
