@@ -114,6 +114,7 @@ class Server {
       log,
       count: (counter) => memory.main.count(counter),
       served: () => this.supervisor.served,
+      inTurn: (work) => work(),
       change: (next) => this.supervisor.change(next, () => {}),
     });
     log.info("starting", { workers, max_connections: maxConnections });

@@ -10,6 +10,7 @@ import {
   CertificateReading,
   isServed,
   type ReadCertificates,
+  type ServedRoute,
   SYSTEM_AUTHORITIES,
 } from "./certificate_reading.ts";
 import type { CertificateSet } from "./certificate_set.ts";
@@ -22,23 +23,24 @@ export class CertificateFiles {
    * Reads the files of every enabled L7 route. A route whose new files are of no use keeps what it has in `previous`.
    *
    * @param previous what is served now
+   * @param changed ids of the routes to read for; the others keep what they have. Absent = all
    */
   async read(
     configuration: Configuration,
     previous: CertificateSet,
     nowMs: number,
+    changed?: ReadonlySet<number>,
   ): Promise<ReadCertificates> {
     const reading = new CertificateReading(previous, nowMs);
-    for (const path of pathsOf(configuration)) {
+    const routes = servedRoutes(configuration).filter(({ route: { id } }) =>
+      changed === undefined || changed.has(id) || !reading.keepRoute(id)
+    );
+    for (const path of pathsOf(routes)) {
       // Before the reading: a file that changes meanwhile is read again later.
       this.#stamps.set(path, await stampOf(path));
       await reading.readFile(path);
     }
-    for (const listener of configuration.listeners) {
-      for (const route of listener.routes) {
-        if (isServed(route)) await reading.addRoute(route, formatEndpoint(listener.address));
-      }
-    }
+    for (const { route, listener } of routes) await reading.addRoute(route, listener);
     return reading.end();
   }
 
@@ -50,7 +52,7 @@ export class CertificateFiles {
     const before = this.#stamps;
     this.#stamps = new Map();
     let hasChanged = false;
-    for (const path of pathsOf(configuration)) {
+    for (const path of pathsOf(servedRoutes(configuration))) {
       const stamp = before.get(path);
       if (stamp === undefined || stamp !== await stampOf(path)) hasChanged = true;
       if (stamp !== undefined) this.#stamps.set(path, stamp);
@@ -59,8 +61,20 @@ export class CertificateFiles {
   }
 }
 
-function pathsOf({ listeners }: Configuration): ReadonlySet<string> {
-  const paths = listeners.flatMap(({ routes }) => routes.filter(isServed)).flatMap(({ l7 }) => [
+/** An L7 route and its listener's address. */
+interface PlacedRoute {
+  readonly route: ServedRoute;
+  readonly listener: string;
+}
+
+function servedRoutes({ listeners }: Configuration): PlacedRoute[] {
+  return listeners.flatMap(({ address, routes }) =>
+    routes.filter(isServed).map((route) => ({ route, listener: formatEndpoint(address) }))
+  );
+}
+
+function pathsOf(routes: readonly PlacedRoute[]): ReadonlySet<string> {
+  const paths = routes.flatMap(({ route: { l7 } }) => [
     l7.tlsCert,
     l7.tlsKey,
     ...!l7.backendTls ? [] : l7.backendCa === "" ? SYSTEM_AUTHORITIES : [l7.backendCa],

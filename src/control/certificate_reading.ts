@@ -96,14 +96,22 @@ export class CertificateReading {
     const authorities = await attempt(() => this.#authorities(route.l7), before?.pems.authorities);
     const { validity, ...digests } = pair ?? {};
     const pems = { routeId: route.id, ...digests, ...(authorities !== undefined && { authorities }) };
-    for (const digest of [pems.chain, pems.key, pems.authorities]) this.#use(digest);
+    for (const digest of digestsOf(pems)) this.#use(digest);
     const isSame = before !== undefined && isSamePems(before.pems, pems);
     this.#routes.set(route.id, isSame ? before : { pems, ...(validity !== undefined && { validity }) });
   }
 
+  /** Leaves a route with what it has; nothing of it is read. @returns whether it has anything */
+  keepRoute(routeId: number): boolean {
+    const before = this.#previous.routes.get(routeId);
+    if (before === undefined) return false;
+    for (const digest of digestsOf(before.pems)) this.#use(digest);
+    this.#routes.set(routeId, before);
+    return true;
+  }
+
   /** A text that a route names becomes part of the set; it was read now, or is that of the set before. */
-  #use(digest: string | undefined): void {
-    if (digest === undefined) return;
+  #use(digest: string): void {
     const text = this.#read.get(digest) ?? this.#previous.texts.get(digest);
     if (text === undefined) throw new ProxyError("internal", "a PEM text has gone");
     this.#texts.set(digest, text);
@@ -196,6 +204,10 @@ async function once<Result>(
   let result = results.get(key);
   if (result === undefined) results.set(key, result = action());
   return await result;
+}
+
+function digestsOf({ chain, key, authorities }: RoutePems): string[] {
+  return [chain, key, authorities].filter((digest) => digest !== undefined);
 }
 
 function isSamePems(left: RoutePems, right: RoutePems): boolean {

@@ -5,9 +5,11 @@
  * @module
  */
 
+import { ProxyError } from "../errors.ts";
 import { COUNTER } from "../observe/counters.ts";
 import type { Log, LogFields } from "../observe/log.ts";
 import type { GeoipSlot } from "../proxy/messages.ts";
+import type { Change } from "../state/change.ts";
 import type { Configuration } from "../state/model.ts";
 import { CertificateFiles } from "./certificate_files.ts";
 import type { CertificateFault } from "./certificate_reading.ts";
@@ -27,8 +29,10 @@ export interface ReloadOptions {
   readonly log: Log;
   /** Adds one to a counter of main's. */
   readonly count: (counter: number) => void;
-  /** What all workers serve; absent before the start. */
+  /** What all workers serve; absent before the start. Changes in turns only. */
   readonly served: () => ServedState | undefined;
+  /** Does work while nobody else changes what the workers serve. */
+  readonly inTurn: (work: () => Promise<void>) => Promise<void>;
   /** Brings all workers to a state with the same configuration. @throws when one can't, or none may change now */
   readonly change: (next: ServedState) => Promise<void>;
 }
@@ -98,9 +102,25 @@ export class Reload implements Disposable {
     if (areCertificatesChanged || await this.#options.geoip.hasChanged()) await this.reload();
   }
 
+  /**
+   * A state to come with what the files of its new and changed routes hold; the files of the others are left alone.
+   *
+   * @throws ProxyError unavailable when one of them is of no use
+   */
+  async withFiles(next: ServedState, changes: readonly Change[]): Promise<ServedState> {
+    const changed = new Set(
+      changes.flatMap((change) => change.kind === "route_put" ? [change.route.id] : []),
+    );
+    const { configuration, certificates: before } = next;
+    const { set, faults } = await this.#certificates.read(configuration, before, Date.now(), changed);
+    const fault = faults.find(({ routeId }) => changed.has(routeId));
+    if (fault === undefined) return { ...next, certificates: set };
+    throw new ProxyError("unavailable", `route "${fault.route}" on ${fault.listener}: ${fault.detail}`);
+  }
+
   /** Reads all files again; a second wish while one is at work is the same one. Never throws: the log says it. */
   async reload(): Promise<void> {
-    this.#reloading ??= this.#reload().finally(() => this.#reloading = undefined);
+    this.#reloading ??= this.#options.inTurn(() => this.#reload()).finally(() => this.#reloading = undefined);
     await this.#reloading;
   }
 
@@ -111,8 +131,6 @@ export class Reload implements Disposable {
     const failures: Failure[] = [];
     const geoip = await this.#readGeoip(before, failures);
     const certificates = await this.#readCertificates(before, failures);
-    // The configuration has changed meanwhile: it may name other files.
-    if (served() !== before) return await this.#reload();
     const done: What[] = [];
     if (geoip !== undefined) done.push("geoip");
     if (certificates !== before.certificates) done.push("certificate");

@@ -18,6 +18,8 @@ class Harness {
   readonly lines: Record<string, unknown>[] = [];
   readonly counted: number[] = [];
   readonly reload: Reload;
+  /** When the turn comes. */
+  inTurn = (work: () => Promise<void>): Promise<void> => work();
   /** What becomes of the next state. */
   change = (next: ServedState): Promise<void> => {
     this.served = next;
@@ -43,6 +45,7 @@ class Harness {
       log,
       count: (counter) => this.counted.push(counter),
       served: () => this.served,
+      inTurn: (work) => this.inTurn(work),
       change: (next) => this.change(next),
     });
   }
@@ -136,19 +139,54 @@ Deno.test("Reload.reload() says so when the workers don't take the new state, an
   assert.equal(harness.served.generation, 1);
 });
 
-Deno.test("Reload.reload() reads for the configuration that is served when it has read", async () => {
+Deno.test("Reload.reload() waits for its turn and works on the state of that moment", async () => {
   await using folder = await CertificateFolder.create();
   await folder.issue("a", "a.test");
   await folder.issue("b", "b.test");
   const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
   await harness.start();
   await folder.issue("a", "a.test");
+  const turn = Promise.withResolvers<void>();
+  harness.inTurn = async (work) => {
+    await turn.promise;
+    await work();
+  };
   const reloading = harness.reload.reload();
   const configuration = configurationOf(folder.route(1, "a.test", "a"), folder.route(2, "b.test", "b"));
   harness.served = { ...harness.served, configuration, revision: 2 };
+  turn.resolve();
   await reloading;
   assert.equal(harness.served.revision, 2);
   assert.deepEqual([...harness.served.certificates.routes.keys()], [1, 2]);
+});
+
+Deno.test("Reload.withFiles() reads for changed routes alone and refuses what is of no use", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  await folder.issue("b", "b.test");
+  const first = folder.route(1, "a.test", "a");
+  const harness = new Harness(configurationOf(first));
+  await harness.start();
+  const { served } = harness;
+  await folder.write("a.crt", "broken, and not asked for");
+  const route = folder.route(2, "b.test", "b");
+  const changes = [{ kind: "route_put", listenerId: 1, route }] as const;
+  const next = await harness.reload.withFiles(
+    { ...served, configuration: configurationOf(first, route) },
+    changes,
+  );
+  assert.deepEqual([...next.certificates.routes.keys()], [1, 2]);
+  assert.equal(next.certificates.routes.get(1), served.certificates.routes.get(1));
+  assert.equal(next.certificates.texts.size, 4);
+  const same = await harness.reload.withFiles(served, []);
+  assert.equal(same.certificates, served.certificates);
+  await folder.write("b.key", "broken");
+  await assert.rejects(
+    harness.reload.withFiles({ ...served, configuration: configurationOf(first, route) }, changes),
+    { code: "unavailable", message: /^route "b\.test" on 127\.0\.0\.1:443: .*0 PEM private keys/ },
+  );
+  const gone = await harness.reload.withFiles({ ...served, configuration: configurationOf() }, []);
+  assert.equal(gone.certificates.routes.size + gone.certificates.texts.size, 0);
 });
 
 Deno.test("Reload.reload() joins a reload that is at work", async () => {
