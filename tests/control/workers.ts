@@ -4,7 +4,7 @@
  * @module
  */
 
-import { NO_CERTIFICATES } from "../../src/control/certificate_files.ts";
+import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import { GeoipFile } from "../../src/control/geoip_file.ts";
 import type { ServedState } from "../../src/control/served_state.ts";
 import { Supervisor } from "../../src/control/supervisor.ts";
@@ -59,7 +59,8 @@ export function createWorkers(workers = 2): Workers {
       onDropped: () => {},
     }),
     command: { path, args: [...args, "worker"], env: Deno.env.toObject() },
-    onEvents: (batch) => void events.push(...batch),
+    onEvents: (batch) =>
+      void events.push(...batch.filter((event): event is ConnectionEvent => !("type" in event))),
   });
   return {
     supervisor,
@@ -78,7 +79,12 @@ export function stateOf(configuration: Configuration, revision = 1): ServedState
     revision,
     generation: 0,
     certificates: NO_CERTIFICATES,
-    options: { limits: DEFAULT_LIMITS, blockUnknownCountry: false, limitMode: "enforce" },
+    options: {
+      limits: DEFAULT_LIMITS,
+      blockUnknownCountry: false,
+      limitMode: "enforce",
+      tellsRequests: false,
+    },
   };
 }
 
