@@ -1,10 +1,10 @@
 /**
- * A transport on a `node:tls` socket that is connected and has finished its handshake.
+ * A transport on a `node:tls` socket that is connected and has finished its handshake, or on one of `node:net`.
  *
  * @module
  */
 
-import type { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
 import { Deadline, type Deadlines } from "./deadlines.ts";
 import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "./transport.ts";
 
@@ -19,9 +19,9 @@ export interface TlsTransportOptions {
   readonly reset: () => void;
 }
 
-/** A TLS connection. Owns the socket; every error of it ends here. */
+/** A connection. Owns the socket; every error of it ends here. */
 export class TlsTransport implements Transport {
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #handler: TransportHandler;
   readonly #options: TlsTransportOptions;
   #unwritten = 0;
@@ -34,7 +34,7 @@ export class TlsTransport implements Transport {
   #linger: Deadline | undefined;
 
   /** Reads nothing yet. @param socket owned from now on @param handler gets all that happens @param options how it is ended */
-  constructor(socket: TLSSocket, handler: TransportHandler, options: TlsTransportOptions) {
+  constructor(socket: Socket, handler: TransportHandler, options: TlsTransportOptions) {
     this.#socket = socket;
     this.#handler = handler;
     this.#options = options;
