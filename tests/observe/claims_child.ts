@@ -1,19 +1,21 @@
 /**
- * One of several processes that use the tables of one memory at once: `claims_child.ts KIND FD BYTES WORKERS INDEX
+ * One of several processes that use the tables of one memory at once: `claims_child.ts KIND FD BYTES INDEX
  * COUNT`. Says `ready`, begins when a byte comes on standard input, and prints its figures as one line of JSON.
  *
  * @module
  */
 
 import { Column } from "../../src/observe/column.ts";
-import { isCoarseSlot } from "../../src/observe/address_slots.ts";
+import { AddressSlots, isCoarseSlot } from "../../src/observe/address_slots.ts";
 import {
   ADDRESS_GAUGES,
+  ADDRESS_KEYS_OFFSET,
   GAUGE_NONE,
   rateTableOf,
-  sharedMemoryBytes,
+  secretOf,
   totalsOf,
 } from "../../src/observe/memory_layout.ts";
+import type { IpAddress } from "../../src/policy/ip_address.ts";
 import { loadNative, mapMemoryFile } from "../../src/net/native.ts";
 import { print } from "../support/print.ts";
 import { addressesOfOneSet, ipv4, ipv6, WAYS } from "./addresses.ts";
@@ -64,37 +66,36 @@ function hold(memory: ArrayBuffer, index: number, count: number, rounds: number)
 
 /**
  * Fights with others for the eight slots of one set, each address allowed one connection. The first figure is how often
- * an address had more, by a count of the children's own behind the mapping's `layoutBytes`; the second how many slots
- * were had.
+ * a slot was another address's when its connection ended, the second how many slots were had.
  */
-function handOver(memory: ArrayBuffer, index: number, layoutBytes: number, rounds: number): number[] {
+function handOver(memory: ArrayBuffer, index: number, rounds: number): number[] {
   const column = new Column(memory, index);
+  const slots = new AddressSlots(memory, ADDRESS_KEYS_OFFSET, secretOf(memory), () => false);
   const addresses = addressesOfOneSet(3 * WAYS, "own", ipv4);
-  const open = new Int32Array(memory, layoutBytes, addresses.length);
-  const held: [number: number, gauge: number][] = [];
-  let [broken, had] = [0, 0];
+  let [lost, had] = [0, 0];
   let random = index + 1;
+  let held: readonly [address: IpAddress, gauge: number] | undefined;
   for (let round = 0; round < rounds; round++) {
     random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
-    const number = (random >>> 8) % addresses.length;
-    const gauge = column.acquireAddress(addresses[number]!, 1);
+    const address = addresses[(random >>> 8) % addresses.length]!;
+    const gauge = column.acquireAddress(address, 1);
     if (gauge === undefined || gauge === GAUGE_NONE) continue;
-    if (isCoarseSlot(gauge - ADDRESS_GAUGES)) column.release(gauge);
-    else {
-      had++;
-      if (Atomics.add(open, number, 1) > 0) broken++;
-      held.push([number, gauge]);
+    if (isCoarseSlot(gauge - ADDRESS_GAUGES)) {
+      column.release(gauge);
+      continue;
     }
-    if (held.length < 2) continue;
-    const [oldest, oldestGauge] = held.shift()!;
-    Atomics.sub(open, oldest, 1);
-    column.release(oldestGauge);
+    had++;
+    if (held !== undefined) {
+      if (!slots.holds(held[1] - ADDRESS_GAUGES, held[0], "own")) lost++;
+      column.release(held[1]);
+    }
+    held = [address, gauge];
   }
-  for (const [, gauge] of held) column.release(gauge);
-  return [broken, had];
+  if (held !== undefined) column.release(held[1]);
+  return [lost, had];
 }
 
-async function main([kind, fd, bytes, workers, index, count]: string[]): Promise<void> {
+async function main([kind, fd, bytes, index, count]: string[]): Promise<void> {
   loadNative();
   const memory = mapMemoryFile(Number(fd), Number(bytes));
   print("ready");
@@ -102,7 +103,7 @@ async function main([kind, fd, bytes, workers, index, count]: string[]): Promise
   const work: Record<ClaimsKind, () => number[]> = {
     tokens: () => take(memory, CONTESTED, Number(count), CONTESTED_BURST),
     strangers: () => take(memory, Number(count), Number(count), 1),
-    handover: () => handOver(memory, Number(index), sharedMemoryBytes(Number(workers)), Number(count)),
+    handover: () => handOver(memory, Number(index), Number(count)),
     slots: () => hold(memory, Number(index), 200, Number(count)),
   };
   print(JSON.stringify(work[kind as ClaimsKind]()));

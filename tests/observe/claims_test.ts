@@ -14,8 +14,6 @@ import { SECRET } from "./addresses.ts";
 import { type ClaimsKind, CONTESTED, CONTESTED_BURST } from "./claims_child.ts";
 
 const CHILDREN = 4;
-/** Behind what the program lays out. */
-const CHILDRENS_OWN_BYTES = 4_096;
 const SCRIPT = new URL("claims_child.ts", import.meta.url).pathname;
 
 loadNative();
@@ -25,12 +23,12 @@ async function compete(
   kind: ClaimsKind,
   count: number,
 ): Promise<{ figures: number[][]; memory: ArrayBuffer }> {
-  const bytes = sharedMemoryBytes(CHILDREN) + CHILDRENS_OWN_BYTES;
+  const bytes = sharedMemoryBytes(CHILDREN);
   const fd = createMemoryFile("mc-proxy-test", bytes);
   const memory = mapMemoryFile(fd, bytes);
   new SharedMemory(memory, CHILDREN, SECRET);
   const children = Array.from({ length: CHILDREN }, (_, index) => {
-    const args = ["run", "-A", "--unstable-net", SCRIPT, kind, fd, bytes, CHILDREN, index, count].map(String);
+    const args = ["run", "-A", "--unstable-net", SCRIPT, kind, fd, bytes, index, count].map(String);
     const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped" }).spawn();
     const lines: string[] = [];
     const ready = Promise.withResolvers<void>();
@@ -75,10 +73,10 @@ Deno.test("Column.acquireAddress() of four processes keeps the limit, and every 
 
 Deno.test("Column.acquireAddress() of four processes that fight for one set hands slots over", async () => {
   const { figures, memory } = await compete("handover", 100_000);
-  const [broken, had] = summed(figures);
+  const [lost, had] = summed(figures);
   assert.ok(had! > 100_000, `${had} slots had`);
-  // Key and count are two words: a process that is stopped between looking and claiming can be one too late. Seen: 5
-  // in 600,000. Without the compare-and-swap it is 8,000, with duplicates left alive 380.
-  assert.ok(broken! <= 30, `${broken} of ${had} were over the limit`);
+  // Key and count are two words: who is stopped between looking at a slot and claiming it can be too late. Seen: 7 to
+  // 27; without the compare-and-swap 1,900 to 12,000.
+  assert.ok(lost! <= 300, `${lost} of ${had} were given away while they were live`);
   assert.deepEqual(totalsOf(memory).filter((total) => total !== 0), new Int32Array());
 });
