@@ -14,13 +14,8 @@ export interface NotYet {
   readonly sentence: string;
 }
 
-const LAYER_7 = "layer 7 comes with a later version";
-
 /** What this version lacks. */
 export const NOT_YET: readonly NotYet[] = [
-  { key: "listeners.routes.mode", effect: "refused", sentence: LAYER_7 },
-  { key: "http", effect: "refused", sentence: LAYER_7 },
-  { key: "log.requests", effect: "refused", sentence: LAYER_7 },
   {
     key: "grpc",
     effect: "warning",

@@ -208,7 +208,10 @@ export class ClientSession extends HttpSession {
       this.#isLastFixed = true;
       this.codec.goAway(ErrorCode.NO_ERROR);
     }
-    for (const exchange of [...this.exchanges.values()]) expireIfLate(exchange, limits, nowMs);
+    for (const exchange of [...this.exchanges.values()]) {
+      expireIfLate(exchange, limits, nowMs);
+      exchange.look();
+    }
     if (this.#headSinceMs > 0 && nowMs - this.#headSinceMs >= limits.requestHeaderTimeoutMs) {
       this.#end("http_idle");
     }

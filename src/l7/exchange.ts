@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LINGER_BYTES, LINGER_MS } from "../net/transport.ts";
 import { ErrorCode, type Fields, type ResponseHead } from "../wire/http_handler.ts";
 import type { BackendSession } from "./backend_session.ts";
 import { errorResponse } from "./error_rules.ts";
@@ -39,6 +40,8 @@ export class Exchange extends ExchangeRecord {
   /** Request content that may be needed again; credit for it is kept back. Absent = it is passed on as it comes. */
   #held: HeldContent | undefined = new HeldContent();
   #isOnBackend = false;
+  /** Request content that came when nobody wanted it any more. */
+  #unwantedBytes = 0;
 
   /** Finds its way, builds the outbound head and asks for a backend connection. */
   begin(): void {
@@ -66,6 +69,7 @@ export class Exchange extends ExchangeRecord {
     if (isLast) this.#endRequest();
     if (this.isResponseEnded && !this.#isOnBackend) {
       client.codec.credit(this.streamId, bytes.length);
+      this.#unwantedBytes += bytes.length;
       return this.#settle();
     }
     if (this.way!.isOverBytes(this.requestBytes) && !this.isTunnel) return this.refuse(413);
@@ -129,9 +133,11 @@ export class Exchange extends ExchangeRecord {
     this.status = outbound.status;
     this.firstByteMs = this.lastMs;
     this.#letGo();
-    client.codec.response(streamId, outbound, isLast);
+    // Some backends send HEAD's response without its end, and some even content.
+    const isWhole = isLast || this.head.method === "HEAD";
+    client.codec.response(streamId, outbound, isWhole);
     client.mark();
-    if (isLast) this.#endResponse();
+    if (isWhole) this.#endResponse();
   }
 
   /** Content from the backend. */
@@ -187,7 +193,7 @@ export class Exchange extends ExchangeRecord {
     const { head, content } = errorResponse(status, this.isGrpc);
     const isHeadOnly = content.length === 0 || this.head.method === "HEAD";
     this.status = status;
-    this.firstByteMs = client.nowMs;
+    this.firstByteMs = this.lastMs = client.nowMs;
     client.codec.response(streamId, head, isHeadOnly);
     if (!isHeadOnly) client.codec.data(streamId, content, true);
     this.responseBytes += isHeadOnly ? 0 : content.length;
@@ -219,6 +225,11 @@ export class Exchange extends ExchangeRecord {
     return this.#isOnBackend && this.backend!.codec.pending(this.backendStreamId) > 0;
   }
 
+  /** Time has passed: ends a request that goes on after its response. */
+  look(): void {
+    if (this.isResponseEnded && !this.#isOnBackend) this.#cutRequest();
+  }
+
   /** Everything held goes on its own way from now on, and is credited. */
   #letGo(): void {
     const held = this.#held;
@@ -242,11 +253,16 @@ export class Exchange extends ExchangeRecord {
     else this.#settle();
   }
 
-  /** The response is complete and nobody wants the rest of the request. */
+  /**
+   * The response is complete and nobody wants the rest of the request. A reset would make some clients (curl 7)
+   * throw away the response, so it comes only when they go on sending.
+   */
   #cutRequest(): void {
     const { client, streamId } = this;
     if (client.codec.pending(streamId) > 0) return;
     if (!this.isRequestEnded) {
+      const lingers = client.takesResets && this.#unwantedBytes <= LINGER_BYTES;
+      if (lingers && client.nowMs - this.lastMs < LINGER_MS) return;
       client.codec.reset(streamId, ErrorCode.NO_ERROR);
       client.mark();
     }
