@@ -6,6 +6,7 @@
 
 import type { Fields, RequestHead } from "../wire/http_handler.ts";
 import { type BodyLength, TUNNEL } from "./framing.ts";
+import { HeldInput } from "./held_input.ts";
 import { MessageWriter, type WriteOutcome } from "./message_writer.ts";
 import type { Output } from "./output.ts";
 import type { AskedFor } from "./response_reader.ts";
@@ -36,8 +37,7 @@ export class ClientExchange implements AskedFor {
   closes = false;
   readonly #writer: MessageWriter;
   /** Content that came before the 101, and whether it was all. */
-  readonly #early: Uint8Array[] = [];
-  #earlyBytes = 0;
+  readonly #early = new HeldInput();
   #isEarlyEnd = false;
 
   /** A request whose head was written: `end` without content, otherwise with content of that `length` framing. */
@@ -53,15 +53,14 @@ export class ClientExchange implements AskedFor {
 
   /** Bytes of content kept back until the upgrade is answered. */
   get earlyBytes(): number {
-    return this.#earlyBytes;
+    return this.#early.length;
   }
 
   /** Writes content, or keeps a copy while an upgrade is not answered. */
   writeData(bytes: Uint8Array, end: boolean): WriteOutcome {
     if (!this.awaitsSwitch) return this.#writer.data(this.id, bytes, end);
     if (this.#isEarlyEnd) return "open";
-    if (bytes.length > 0) this.#early.push(bytes.slice());
-    this.#earlyBytes += bytes.length;
+    if (bytes.length > 0) this.#early.push(bytes);
     this.#isEarlyEnd = end;
     return "open";
   }
@@ -78,8 +77,8 @@ export class ClientExchange implements AskedFor {
     this.awaitsSwitch = false;
     this.isTunnel = true;
     this.closes = true;
-    this.#earlyBytes = 0;
-    for (const bytes of this.#early.splice(0)) this.#writer.data(this.id, bytes, false);
+    if (this.#early.length > 0) this.#writer.data(this.id, this.#early.view(), false);
+    this.#early.clear();
     return this.#isEarlyEnd ? "done" : "open";
   }
 
@@ -87,9 +86,8 @@ export class ClientExchange implements AskedFor {
   refuseTunnel(): number {
     this.awaitsSwitch = false;
     this.isRequestEnded = true;
-    this.#early.length = 0;
-    const dropped = this.#earlyBytes;
-    this.#earlyBytes = 0;
+    const dropped = this.#early.length;
+    this.#early.clear();
     return dropped;
   }
 }

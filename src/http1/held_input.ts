@@ -1,5 +1,5 @@
 /**
- * Input that was received and can't be read yet: pipelined requests behind one that is not answered.
+ * Bytes that have to wait: pipelined requests behind one that is not answered, content before a 101.
  *
  * @module
  */

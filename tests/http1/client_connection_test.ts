@@ -149,6 +149,19 @@ Deno.test("Http1ClientConnection carries a tunnel both ways, with what was sent 
   assert.equal(recorder.takenBytes, 6);
 });
 
+Deno.test("Http1ClientConnection holds what comes before the 101 in about as many bytes as it has", () => {
+  const { client } = asked(UPGRADE);
+  const crumb = bytesOf("x");
+  const before = Deno.memoryUsage();
+  for (let count = 0; count < 200_000; count++) client.data(1, crumb, false);
+  const after = Deno.memoryUsage();
+  const grown = after.heapUsed + after.external - before.heapUsed - before.external;
+  assert.equal(client.pending(1), 200_000);
+  assert.ok(grown < 10_000_000, `${grown} bytes`);
+  client.receive(bytesOf(SWITCH), 0);
+  assert.equal(client.takeOutput().length, 200_000);
+});
+
 Deno.test("Http1ClientConnection drops what was sent before a refused upgrade", () => {
   const { client, recorder } = asked(UPGRADE);
   client.data(1, bytesOf("early"), true);
