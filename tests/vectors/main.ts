@@ -10,6 +10,7 @@ import { print } from "../support/print.ts";
 import { checkClientHellos, loadClientHellos } from "./client_hello_vectors.ts";
 import { checkProxyHeaders, loadProxyHeaders } from "./proxy_protocol_vectors.ts";
 import { checkBrokenGeoip, checkGeoip, loadGeoip, runBrokenGeoip } from "./geoip_vectors.ts";
+import { runProxyHeaders } from "./running_headers.ts";
 import { runClientHellos } from "./running_hellos.ts";
 import { describeResult, type VectorResult } from "./result.ts";
 
@@ -17,6 +18,7 @@ import { describeResult, type VectorResult } from "./result.ts";
 const SETS: readonly ((directory: string) => Promise<VectorResult>)[] = [
   async (directory) => checkClientHellos(await loadClientHellos(directory)),
   async (directory) => checkProxyHeaders(await loadProxyHeaders(directory)),
+  async (directory) => runProxyHeaders(await loadProxyHeaders(directory)),
   async (directory) => checkGeoip(directory, await loadGeoip(directory)),
   checkBrokenGeoip,
   runBrokenGeoip,
