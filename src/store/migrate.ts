@@ -7,13 +7,14 @@
 import type { DatabaseSync } from "node:sqlite";
 import { ProxyError } from "../errors.ts";
 import initial from "./migrations/0001.sql" with { type: "text" };
+import pendingAndAnswers from "./migrations/0002.sql" with { type: "text" };
 import { transact } from "./transaction.ts";
 
 /** `PRAGMA application_id` of every mc-proxy database: "mcpx" in ASCII. */
 export const APPLICATION_ID = 0x6d637078;
 
 /** The migrations in their order: the text at index `n` makes schema `n + 1` out of schema `n`. */
-export const MIGRATIONS: readonly string[] = [initial];
+export const MIGRATIONS: readonly string[] = [initial, pendingAndAnswers];
 
 /** Who made a database file, and with which schema. */
 export interface SchemaStamp {

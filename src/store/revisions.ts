@@ -10,6 +10,8 @@ import { ProxyError } from "../errors.ts";
 import type { Change } from "../state/change.ts";
 import { applyChanges, diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import type { Configuration } from "../state/model.ts";
+import { keepAnswer, type KeptAnswer } from "./kept_answers.ts";
+import { type PendingConfirm, removePending, writePending } from "./pending_confirm.ts";
 import { RowReader } from "./row.ts";
 import { transact } from "./transaction.ts";
 import { writeDifference } from "./write_records.ts";
@@ -65,6 +67,10 @@ export interface Commit {
   readonly kind: Exclude<RevisionKind, "seed">;
   /** What turns the content of `expectedRevision` into the new one; may be empty. New values carry their ids. */
   readonly changes: readonly Change[];
+  /** In the same transaction: absent = what is pending stays; `none` = nothing is pending any more. */
+  readonly pending?: PendingConfirm | "none";
+  /** In the same transaction: the answer to the call that asked for the change. */
+  readonly answer?: KeptAnswer;
 }
 
 /** Writes `configuration` and revision 1, kind `seed`, author `system`, into an empty database of this schema. */
@@ -100,6 +106,9 @@ export function writeCommit(
     writeDifference(database, before, configuration);
     insertRevision(database, { number: revision, parent, timeMs, author, kind, changes }, configuration);
     prune(database, revision);
+    if (commit.pending === "none") removePending(database);
+    else if (commit.pending !== undefined) writePending(database, commit.pending);
+    if (commit.answer !== undefined) keepAnswer(database, commit.answer);
     return { revision, configuration };
   });
 }

@@ -10,7 +10,9 @@ import { ProxyError } from "../errors.ts";
 import type { Configuration } from "../state/model.ts";
 import { createDatabase, exists } from "./create.ts";
 import { DatabaseLock } from "./lock.ts";
+import { keepAnswer, type KeptAnswer, readAnswer } from "./kept_answers.ts";
 import { openDatabase } from "./open.ts";
+import { type PendingConfirm, readPending, removePending } from "./pending_confirm.ts";
 import { type NextIds, readConfiguration, readNextIds } from "./records.ts";
 import {
   type Commit,
@@ -106,6 +108,30 @@ export class Store implements Disposable {
     const { revision, configuration } = this.#run((database) => writeCommit(database, before, commit));
     this.#configuration = configuration;
     return revision;
+  }
+
+  /** The change that waits for a confirmation, if one does. */
+  readPending(): PendingConfirm | undefined {
+    return this.#run(readPending);
+  }
+
+  /** Nothing waits for a confirmation any more. */
+  removePending(): void {
+    this.#run(removePending);
+  }
+
+  /** The answer kept for an author's idempotency key; absent = none. @param nowMs Unix ms */
+  readAnswer(
+    author: string,
+    key: string,
+    nowMs: number,
+  ): Pick<KeptAnswer, "callDigest" | "answer"> | undefined {
+    return this.#run((database) => readAnswer(database, author, key, nowMs));
+  }
+
+  /** Keeps an answer for an idempotency key. */
+  keepAnswer(kept: KeptAnswer): void {
+    this.#run((database) => keepAnswer(database, kept));
   }
 
   /** One revision; absent when that number isn't kept any more (the last 10,000 are) or doesn't exist yet. */
