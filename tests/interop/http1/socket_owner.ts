@@ -7,7 +7,7 @@
 import type { Http1ClientConnection } from "../../../src/http1/client_connection.ts";
 import { Http1ServerConnection } from "../../../src/http1/server_connection.ts";
 import type { Fields, RequestHead } from "../../../src/wire/http_handler.ts";
-import { bytesOf, Recorder, responseHead, textOf } from "../recorder.ts";
+import { bytesOf, Recorder, responseHead, textOf } from "../../http1/recorder.ts";
 
 /** Moves bytes between a socket and a codec until `isDone`. */
 export async function pump(

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Http1ClientConnection } from "../../../src/http1/client_connection.ts";
 import type { RequestHead } from "../../../src/wire/http_handler.ts";
-import { bytesOf, Recorder, requestHead } from "../recorder.ts";
+import { bytesOf, Recorder, requestHead } from "../../http1/recorder.ts";
 import { pump } from "./socket_owner.ts";
 
 const SCRIPT = `
