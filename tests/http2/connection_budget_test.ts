@@ -152,3 +152,23 @@ Deno.test("zero windows hold no more than the windows that we granted to those w
     });
   }
 });
+
+Deno.test("trailers that wait count until they leave or their stream is reset", () => {
+  const leave: ((peer: RawPeer) => void)[] = [
+    (peer) => peer.send(frame(WINDOW_UPDATE, 0, 1, uint32(1))),
+    (peer) => peer.connection.reset(1, 8),
+  ];
+  for (const [index, left] of leave.entries()) {
+    const peer = RawPeer.client({}, [4, 0]);
+    peer.headers(1, POST, 0x5);
+    peer.connection.response(1, OK, false);
+    peer.output();
+    const before = peer.connection.bufferedBytes;
+    peer.connection.data(1, new Uint8Array(1), false);
+    peer.connection.trailers(1, ["a", "b".repeat(999)]);
+    assert.equal(peer.connection.bufferedBytes - before, 1_001);
+    left(peer);
+    peer.output();
+    assert.equal(peer.connection.bufferedBytes, before, String(index));
+  }
+});
