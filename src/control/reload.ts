@@ -86,7 +86,7 @@ export class Reload implements Disposable {
 
   /** From now on reads again when a file has changed, until disposal. */
   watch(): void {
-    this.#fileCheck = setInterval(() => void this.#look(), FILE_CHECK_MS);
+    this.#fileCheck = setInterval(() => void this.look(), FILE_CHECK_MS);
   }
 
   /** Stops watching; a reload that is at work goes on. */
@@ -94,7 +94,8 @@ export class Reload implements Disposable {
     clearInterval(this.#fileCheck);
   }
 
-  async #look(): Promise<void> {
+  /** Reads again when a file has changed, and warns of certificates whose end has come near meanwhile. */
+  async look(): Promise<void> {
     const served = this.#options.served();
     if (served === undefined) return;
     this.#expiry.tell(served.configuration, served.certificates, Date.now());

@@ -189,6 +189,23 @@ Deno.test("Reload.withFiles() reads for changed routes alone and refuses what is
   assert.equal(gone.certificates.routes.size + gone.certificates.texts.size, 0);
 });
 
+Deno.test("Reload.look() reads again when a file has changed, and a broken one once", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  await harness.reload.look();
+  assert.deepEqual(harness.said(), []);
+  await folder.issue("a", "a.test");
+  await harness.reload.look();
+  assert.deepEqual(harness.said(), [{ event: "reloaded", what: "certificate", generation: 1 }]);
+  await folder.write("a.crt", "broken");
+  await harness.reload.look();
+  await harness.reload.look();
+  assert.equal(harness.said().length, 1);
+  assert.equal(harness.served.generation, 1);
+});
+
 Deno.test("Reload.reload() joins a reload that is at work", async () => {
   await using folder = await CertificateFolder.create();
   await folder.issue("a", "a.test");

@@ -24,6 +24,8 @@ const OTHER = "other.test";
 const HANDSHAKES = 12;
 const CLIENTS = 8;
 const ROTATIONS = 5;
+/** Two seconds' worth at 20 a second: about what the rotations take. */
+const H2_REQUESTS = 40;
 
 function httpBackend(): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => new Response("hello"));
@@ -48,6 +50,21 @@ async function withProxy(
   const routes = [route(folder, NAME, "a", addr), route(folder, OTHER, "other", addr)];
   await using proxy = await startProxy({ listeners: [{ routes }], proxy: { workers: WORKERS } });
   await use(proxy, folder);
+}
+
+/** Asks over h2 again and again. @returns the version of each answer and how many connections it took */
+async function askOverH2({ addr }: Proxy, folder: CertificateFolder): Promise<string[]> {
+  await folder.write("ca.pem", folder.authority.certificate);
+  const [host, port] = addr.split(":");
+  const { stdout } = await new Deno.Command("curl", {
+    args: [
+      ...["--silent", "--show-error", "--fail", "--http2", "--rate", "20/s", "--max-time", "30"],
+      ...["--cacert", folder.path("ca.pem"), "--resolve", `${NAME}:${port}:${host}`],
+      ...["--output", "/dev/null", "--write-out", "%{http_version} %{num_connects}\n"],
+      `https://${NAME}:${port}/[1-${H2_REQUESTS}]`,
+    ],
+  }).output();
+  return new TextDecoder().decode(stdout).trimEnd().split("\n");
 }
 
 /** Sends SIGHUP and waits for what the log says of it. */
@@ -88,6 +105,7 @@ Deno.test("certificates rotate under load: no connection ends, new handshakes sh
       for (; !isOver; answers++) assert.equal(await client.get("/"), 200);
       return answers;
     });
+    const overH2 = askOverH2(proxy, folder);
     const keys: string[] = [];
     const others = await shownTo(proxy, folder, OTHER);
     for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
@@ -101,8 +119,9 @@ Deno.test("certificates rotate under load: no connection ends, new handshakes sh
     isOver = true;
     for (const answers of await Promise.all(load)) assert.ok(answers > ROTATIONS, `${answers} answers`);
     for (const client of clients) await client.close();
+    assert.deepEqual(await overH2, ["2 1", ...Array(H2_REQUESTS - 1).fill("2 0")]);
     const connections = await stopQuietly(proxy);
-    assert.equal(connections.length, CLIENTS + (ROTATIONS + 2) * HANDSHAKES);
+    assert.equal(connections.length, 1 + CLIENTS + (ROTATIONS + 2) * HANDSHAKES);
     assert.deepEqual(new Set(connections.map(({ reason }) => reason)), new Set(["client_eof"]));
     assertKeysUntold(proxy, keys);
   });
