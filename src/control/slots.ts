@@ -60,6 +60,11 @@ export class Slots {
     return this.#listeners.get(id);
   }
 
+  /** A route's slot. */
+  route(id: number): number | undefined {
+    return this.#routes.get(id);
+  }
+
   /** All listeners' slots. */
   listeners(): Slot[] {
     return this.#listeners.entries();

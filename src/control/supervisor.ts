@@ -14,6 +14,7 @@ import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import { BUILD, type ProgramCommand } from "./program.ts";
 import { preparationOf, type ServedState } from "./served_state.ts";
+import { WorkerQueries } from "./worker_queries.ts";
 import { Slots } from "./slots.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import { WorkerSeat } from "./worker_seat.ts";
@@ -48,6 +49,11 @@ export class Supervisor {
   /** How often a worker was replaced. */
   restarts = 0;
   readonly #options: SupervisorOptions;
+  /** Questions to all workers about their connections. */
+  readonly queries = new WorkerQueries({
+    send: (column, message) => this.send(column, message),
+    columns: () => this.#seats.filter((seat) => seat.worker?.isServing === true).map(({ column }) => column),
+  });
   readonly #slots = new Slots();
   readonly #seats: readonly WorkerSeat[];
   #served: ServedState | undefined;
@@ -114,6 +120,24 @@ export class Supervisor {
     this.#served = next;
     // A worker that dies from here on is replaced by one that starts with the next state.
     await Promise.allSettled(seats.map((seat) => seat.activate(next)));
+  }
+
+  /** Where the gauges and counters of listeners and routes stand. */
+  get slots(): Pick<Slots, "listener" | "route"> {
+    return this.#slots;
+  }
+
+  /** Every worker's place, taken or not. */
+  get workers(): readonly {
+    readonly column: number;
+    readonly pid: number | undefined;
+    readonly isServing: boolean;
+  }[] {
+    return this.#seats.map(({ column, worker }) => ({
+      column,
+      pid: worker?.pid,
+      isServing: worker?.isServing ?? false,
+    }));
   }
 
   /** Sends a message to one worker, if there is one at that place. */
@@ -189,6 +213,9 @@ export class Supervisor {
       case "log":
         this.#options.log[message.level](message.event, { worker: seat.column, detail: message.detail });
         return;
+      case "listed":
+      case "closed":
+        return this.queries.answered(seat.column, message);
       case "drained":
         this.#cut += message.cut;
         return;
@@ -199,6 +226,7 @@ export class Supervisor {
 
   #ended(seat: WorkerSeat, { pid, isLeaving }: WorkerProcess, { code, signal }: Deno.CommandStatus): void {
     seat.vacate(code);
+    this.queries.lost(seat.column);
     if (!isLeaving) this.#options.log.error("worker_lost", { worker: seat.column, pid, code, signal });
     this.#retire(seat);
     if (this.#isStopping && this.#running().length === 0) this.#onAllGone?.();

@@ -15,6 +15,7 @@ import {
 import type { Change } from "../state/change.ts";
 import type { LimitMode } from "../state/settings.ts";
 import type { Limits } from "../state/limits.ts";
+import { type ConnectionAnswer, type ConnectionQuestion, isConnectionAnswer } from "./query_answers.ts";
 
 /** Longest line in bytes. */
 export const LINE_BYTES_MAX = 65_536;
@@ -126,6 +127,7 @@ export type ToWorker =
   | { readonly type: "abort" }
   | { readonly type: "drain"; readonly shutdownTimeoutMs: number }
   | { readonly type: "credit"; readonly batches: number }
+  | ConnectionQuestion
   | { readonly type: "fault"; readonly fault: Fault };
 
 /** What a worker says to main. */
@@ -141,6 +143,7 @@ export type FromWorker =
   | { readonly type: "activated"; readonly revision: number; readonly generation: number }
   | { readonly type: "events"; readonly events: readonly (ConnectionEvent | RequestEvent)[] }
   | { readonly type: "drained"; readonly cut: number }
+  | ConnectionAnswer
   | {
     readonly type: "log";
     readonly level: "error" | "warning" | "info";
@@ -176,6 +179,9 @@ function isFromWorker(message: Record<string, unknown>): boolean {
     }
     case "drained":
       return isCount(message["cut"]);
+    case "listed":
+    case "closed":
+      return isConnectionAnswer(message);
     case "log":
       return ["error", "warning", "info"].includes(message["level"] as string) && isText(message["event"]) &&
         isText(message["detail"]);

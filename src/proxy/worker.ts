@@ -26,6 +26,7 @@ import { EventBatches } from "./event_batches.ts";
 import { commitFault } from "./faults.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { type FromWorker, LINE_BYTES_MAX, type StartMessage, type ToWorker } from "./messages.ts";
+import { closeConnections, listConnections } from "./query_answers.ts";
 import { Registry } from "./registry.ts";
 import { WorkerState } from "./worker_state.ts";
 
@@ -192,6 +193,20 @@ class Worker implements DataPlane {
       case "fault":
         if (this.#options.testingOnlyFaults) this.#log("info", "fault", await commitFault(message.fault));
         return undefined;
+      case "list": {
+        const { query, filter, limit } = message;
+        for (const part of listConnections(this.connections, filter, limit)) {
+          this.#say({ type: "listed", query, ...part });
+        }
+        return undefined;
+      }
+      case "close": {
+        const { query, filter, reason, afterMs } = message;
+        const count = closeConnections(this.connections, filter, reason, afterMs);
+        this.resetter.flush();
+        this.#say({ type: "closed", query, count });
+        return undefined;
+      }
       case "drain":
         return message.shutdownTimeoutMs;
       case "start":
