@@ -1,17 +1,13 @@
 /**
  * Mutated HTTP/1.1 streams against both roles: no exception, the same calls in any split, nothing after
- * `closed`, bounded memory, time in proportion to the input.
- *
- * `deno run tests/fuzz/http1_fuzz.ts --count 100000 --seed 1`
+ * `closed`, bounded memory and output.
  *
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { Http1ClientConnection } from "../../src/http1/client_connection.ts";
 import { AnsweringServer, bytesOf, Recorder, requestHead } from "../http1/recorder.ts";
-import { print } from "../support/print.ts";
-import { below, checkInput, cut, mutate, pick, type Random, seededRandom } from "./mutate.ts";
+import { below, checkInput, cut, mutate, pick, type Random } from "./mutate.ts";
 
 const REQUESTS: readonly string[] = [
   "GET /a?b=c HTTP/1.1\r\nHost: a.example\r\nCookie: a=b; c=d\r\nAccept: */*\r\n\r\n",
@@ -95,30 +91,6 @@ function check(bytes: Uint8Array, whole: Recorder, parts: Recorder): void {
   if (whole.contentBytes > bytes.length) throw new Error("more content than input");
 }
 
-/** Long inputs of one kind: a parser that looks twice at each byte shows here. */
-function checkTime(): void {
-  const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  const rows: readonly [string, string][] = [
-    ["a line byte by byte", `GET / HTTP/1.1\r\nX: ${"x".repeat(4 << 20)}`],
-    ["small chunks", head + "1\r\nx\r\n".repeat(300000)],
-    ["an extension", `${head}1;${"x".repeat(4 << 20)}`],
-    ["pipelined requests", "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50000)],
-  ];
-  for (const [name, input] of rows) {
-    const bytes = bytesOf(input);
-    const server = new AnsweringServer({ maxHeaderBytes: 8 << 20 });
-    const start = performance.now();
-    const step = name.includes("byte") ? 1 : 16384;
-    for (let at = 0; at < bytes.length; at += step) {
-      server.connection.receive(bytes.subarray(at, at + step), 0);
-      server.connection.takeOutput();
-    }
-    const nsPerByte = (performance.now() - start) * 1e6 / bytes.length;
-    print(`${name}: ${nsPerByte.toFixed(0)} ns per byte`);
-    if (nsPerByte > 10_000) throw new Error("not in proportion to the input");
-  }
-}
-
 /** Runs `count` inputs; throws on a finding, with the input in the message. */
 export function fuzz(count: number, random: Random): void {
   for (let round = 0; round < count; round++) {
@@ -129,17 +101,3 @@ export function fuzz(count: number, random: Random): void {
     });
   }
 }
-
-function main(): void {
-  const { values } = parseArgs({ options: { count: { type: "string" }, seed: { type: "string" } } });
-  const count = Number(values.count ?? 20000);
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
-  print(`http1: ${count} inputs, seed ${seed}`);
-  const start = performance.now();
-  fuzz(count, seededRandom(seed));
-  print(`http1: no finding in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  checkTime();
-  print(`http1: ${(Deno.memoryUsage().heapUsed / 1048576).toFixed(0)} MiB of heap at the end`);
-}
-
-if (import.meta.main) main();

@@ -2,12 +2,9 @@
  * Mutated HTTP/2 streams against both roles: no exception, the same calls in any split, nothing after `closed`,
  * bounded memory, output and calls in proportion to the input.
  *
- * `deno run tests/fuzz/http2_fuzz.ts --count 100000 --seed 1`
- *
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { Http2Connection } from "../../src/http2/connection.ts";
 import { FrameType, PREFACE } from "../../src/http2/frames.ts";
 import type { Http2Options } from "../../src/http2/options.ts";
@@ -23,8 +20,7 @@ import {
   settings,
   uint32,
 } from "../http2/raw_peer.ts";
-import { print } from "../support/print.ts";
-import { below, checkInput, cut, mutate, pick, type Random, seededRandom } from "./mutate.ts";
+import { below, checkInput, cut, mutate, pick, type Random } from "./mutate.ts";
 
 const { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION } =
   FrameType;
@@ -164,13 +160,4 @@ export function fuzz(count: number, random: Random): void {
     const role = pick(["server", "client"] as const, random);
     checkInput(mutated(random), (bytes) => checkRole(role, bytes, random));
   }
-}
-
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { count: { type: "string" }, seed: { type: "string" } } });
-  const seed = Number(values.seed ?? Date.now() % 2 ** 32);
-  const count = Number(values.count ?? 20_000);
-  print(`http2: ${count} inputs, seed ${seed}`);
-  fuzz(count, seededRandom(seed));
-  print("http2: no finding");
 }

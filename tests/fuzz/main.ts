@@ -1,6 +1,7 @@
 /**
- * Feeds mutated input to every parser of peers' bytes: `deno task fuzz [--count N] [--seed S]`. Prints the seed,
- * with which a run can be repeated; exit 1 on the first finding of any parser.
+ * Feeds mutated input to every parser of peers' bytes: `deno task fuzz [--count N] [--seed S] [--target NAME]`.
+ * Prints the seed, with which a run can be repeated; exit 1 on the first finding of any parser. With
+ * `MC_PROXY_TEST_FULL` (`deno task full`) each gets a million inputs.
  *
  * @module
  */
@@ -25,14 +26,16 @@ const TARGETS: readonly (readonly [name: string, fuzz: Fuzz])[] = [
 ];
 
 const COUNT = 20_000;
+const COUNT_FULL = 1_000_000;
 /** What one target may leave behind; a parser that keeps something for each input passes it. */
 const GROWTH_BYTES_MAX = 512 * 1024 * 1024;
 
-/** Runs every target; returns the exit code. */
-export function runFuzz(count: number, seed: number): number {
+/** Runs every target, or the one of that name; returns the exit code. */
+export function runFuzz(count: number, seed: number, target?: string): number {
   print(`fuzz: ${count} inputs each, seed ${seed} (repeat with --seed ${seed} --count ${count})`);
   let failed = false;
   for (const [name, fuzz] of TARGETS) {
+    if (target !== undefined && name !== target) continue;
     const startMs = performance.now();
     const before = Deno.memoryUsage().rss;
     try {
@@ -51,15 +54,18 @@ export function runFuzz(count: number, seed: number): number {
 function main(args: readonly string[]): number {
   const { values } = parseArgs({
     args: [...args],
-    options: { count: { type: "string" }, seed: { type: "string" } },
+    options: { count: { type: "string" }, seed: { type: "string" }, target: { type: "string" } },
   });
-  const count = Number(values.count ?? COUNT);
+  const count = Number(values.count ?? (Deno.env.has("MC_PROXY_TEST_FULL") ? COUNT_FULL : COUNT));
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
-  if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
-    print("usage: deno task fuzz [--count N] [--seed S]");
+  const isTarget = values.target === undefined || TARGETS.some(([name]) => name === values.target);
+  if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed) || !isTarget) {
+    print(
+      `usage: deno task fuzz [--count N] [--seed S] [--target ${TARGETS.map(([name]) => name).join("|")}]`,
+    );
     return 2;
   }
-  return runFuzz(count, seed);
+  return runFuzz(count, seed, values.target);
 }
 
 if (import.meta.main) Deno.exit(main(Deno.args));
