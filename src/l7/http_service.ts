@@ -50,6 +50,11 @@ export class HttpService {
     return this.#lookMs;
   }
 
+  /** Connections to backends that are open or being made. */
+  get backends(): number {
+    return this.#backends;
+  }
+
   /** The shared pool of a backend. */
   pool(target: BackendTarget): Pool {
     let pool = this.#pools.get(target.key);

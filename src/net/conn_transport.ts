@@ -33,6 +33,7 @@ export class ConnTransport implements Transport {
   #isEnding = false;
   #isEnded = false;
   #isLingering = false;
+  #isReadEnded = false;
   #lingered = 0;
   #isOver = false;
   #wake: (() => void) | undefined;
@@ -80,7 +81,7 @@ export class ConnTransport implements Transport {
     this.#isLingering = true;
     this.#linger = new Deadline(() => this.#disconnect(false));
     this.#tools.deadlines.set(this.#linger, LINGER_MS);
-    if (!this.#isEnding) this.endWrite();
+    this.endWrite();
     this.resume();
     if (!this.#isStarted) this.start();
   }
@@ -110,7 +111,7 @@ export class ConnTransport implements Transport {
   #sendEnd(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#conn.closeWrite().catch(() => this.#disconnect(true));
+    this.#conn.closeWrite().then(() => this.#endIfDone(), () => this.#disconnect(true));
   }
 
   async #read(): Promise<void> {
@@ -132,8 +133,14 @@ export class ConnTransport implements Transport {
     } catch {
       return this.#disconnect(true);
     }
-    if (this.#isLingering) this.#disconnect(false);
-    else this.#handler.receivedEnd();
+    this.#isReadEnded = true;
+    if (!this.#isLingering) this.#handler.receivedEnd();
+    this.#endIfDone();
+  }
+
+  /** Nothing is left to wait for when both sides have finished. */
+  #endIfDone(): void {
+    if (this.#isLingering && this.#isEnded && this.#isReadEnded) this.#disconnect(false);
   }
 
   #resumed(): Promise<void> {

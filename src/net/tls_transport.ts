@@ -80,7 +80,7 @@ export class TlsTransport implements Transport {
   endWrite(): void {
     if (this.#isOver || this.#isEnding) return;
     this.#isEnding = true;
-    this.#socket.end();
+    this.#socket.end(() => this.#endIfDone());
   }
 
   finish(): void {
@@ -90,7 +90,7 @@ export class TlsTransport implements Transport {
     this.#options.deadlines.set(this.#linger, LINGER_MS);
     this.endWrite();
     this.resume();
-    if (this.#socket.readableEnded) this.#socket.destroy();
+    this.#endIfDone();
   }
 
   reset(): void {
@@ -109,8 +109,15 @@ export class TlsTransport implements Transport {
   }
 
   #ended(): void {
-    if (this.#isLingering) this.#socket.destroy();
-    else if (!this.#isOver) this.#handler.receivedEnd();
+    if (this.#isOver) return;
+    if (!this.#isLingering) this.#handler.receivedEnd();
+    this.#endIfDone();
+  }
+
+  /** Nothing is left to wait for when both sides have finished. */
+  #endIfDone(): void {
+    const { writableFinished, readableEnded } = this.#socket;
+    if (this.#isLingering && writableFinished && readableEnded) this.#socket.destroy();
   }
 
   #closed(): void {
