@@ -49,6 +49,8 @@ const HTTP1_RESPONSES: readonly (readonly [name: string, input: Input])[] = [
   ],
 ];
 
+/** Fifty requests that are not at their end. */
+const GETS = Array.from({ length: 50 }, (_, index) => frame(HEADERS, 4, 1 + index * 2, block(...GET)));
 const START = concat(PREFACE, settings(), frame(SETTINGS, 1, 0));
 const HTTP2: readonly (readonly [name: string, input: Input])[] = [
   ["requests", repeat((index) => frame(HEADERS, 5, 1 + index * 2, block(...GET)))],
@@ -74,12 +76,10 @@ const HTTP2: readonly (readonly [name: string, input: Input])[] = [
   ["empty content", then(frame(HEADERS, 4, 1, block(...POST)), () => frame(DATA, 0, 1))],
   ["PING", repeat(() => frame(PING, 0, 0, new Uint8Array(8)))],
   ["SETTINGS", repeat((index) => settings([4, index % 2], [1, index % 3 * 1_000]))],
+  ["windows by crumbs", then(concat(settings([4, 0]), ...GETS), () => frame(WINDOW_UPDATE, 0, 1, uint32(1)))],
   [
-    "windows by crumbs",
-    then(
-      concat(settings([4, 0]), ...Array.from({ length: 50 }, (_, index) => open(index))),
-      () => frame(WINDOW_UPDATE, 0, 1, uint32(1)),
-    ),
+    "echoes that wait for a window",
+    then(concat(settings([4, 0]), frame(HEADERS, 4, 1, block(...POST))), () => frame(DATA, 0, 1, [1])),
   ],
   ["unknown frames", repeat(() => frame(0xcc, 0, 0, [1, 2, 3]))],
 ];
@@ -127,15 +127,18 @@ function http1Client(bytes: Uint8Array, step: number): void {
   feed(client, bytes, step);
 }
 
-/** A server that answers with more content than the client's windows take. */
+/** A server that answers GET with 30,000 bytes, and sends content that it gets back. */
 function http2Server(bytes: Uint8Array, step: number): void {
   const connection: Http2Connection = new Http2Connection({
     ...NOTHING,
-    request: (id) => {
+    request: (id, { method }) => {
       connection.response(id, OK, false);
-      connection.data(id, new Uint8Array(30_000), false);
+      connection.data(id, new Uint8Array(method === "GET" ? 30_000 : 0), false);
     },
-    data: (id, content) => connection.credit(id, content.length),
+    data: (id, content) => {
+      connection.data(id, content, false);
+      connection.credit(id, content.length);
+    },
     trailers: (id) => connection.reset(id, 0),
   }, {
     role: "server",
