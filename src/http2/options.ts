@@ -17,18 +17,24 @@ export interface Http2Options extends Partial<SectionLimits> {
   readonly maxConcurrentStreams?: number;
   /**
    * Bounds what is held for this connection. Receiving: the sum of the windows that we grant. Sending, server
-   * role: bytes that wait for the client's windows; over it the connection ends as a flood. (In the client role
-   * they come out of the windows of those who send, and are bounded there.) Either sum may reach 16 KiB for each
-   * of `maxConcurrentStreams`, since a window must take a whole frame, plus half of this. Default 1,048,576.
+   * role: bytes that wait for the client's windows; over it the connection ends as a flood. In the client role
+   * they come out of the windows of the clients who send, each of which has this bound for what all backends
+   * together hold of it, as long as the owner credits what was `taken` and nothing before; one client's stalled
+   * upload must not end a connection that others share. Either sum may reach 16 KiB for each of
+   * `maxConcurrentStreams`, since a window must take a whole frame, plus half of this. Default 1,048,576.
    */
   readonly maxBufferedBytesPerConnection?: number;
-  /** Stream resets a second, by the peer and (counted apart) that the peer makes us send. Default 33. */
+  /**
+   * A second, each counted apart: stream resets by the peer (server role), those that the peer makes us send, and
+   * streams opened beyond the limit or after our GOAWAY. Default 33.
+   */
   readonly maxResetsPerSecond?: number;
-  /** Resets allowed at once, before the rate counts. Default 1,000. */
+  /** As many of each at once, before the rate counts. Default 1,000. */
   readonly maxResetsBurst?: number;
   /**
    * PING, SETTINGS, PRIORITY with unknown types, empty DATA and WINDOW_UPDATE frames a second, each kind for
-   * itself; what we send earns the peer more PING and WINDOW_UPDATE, its streams more PRIORITY. Default 100.
+   * itself. The content that we send earns the peer more PING and WINDOW_UPDATE, a stream two PRIORITY, two
+   * WINDOW_UPDATE and one empty end. Default 100.
    */
   readonly maxControlFramesPerSecond?: number;
   /** CONTINUATION frames in one field block, empty ones included. Default 16. */

@@ -16,6 +16,7 @@ const REQUEST = {
   neverIndexed: NEVER_INDEXED_NONE,
 };
 const LONG = block(...POST, "a", "x".repeat(300), "cookie", "b=c");
+const LONG_RESPONSE = block(":status", "200", "a", "x".repeat(300));
 const PADDED_HEADERS = [3, 0, 0, 0, 0, 9, ...block(...GET), 0, 0, 0];
 
 /** Every frame type that a client may send, in every shape. */
@@ -51,15 +52,27 @@ const CLIENT_FRAMES = [
   frame(GOAWAY, 0, 0, [...uint32(0), ...uint32(0), 9, 9]),
 ];
 
+/** The same of what a server may send. */
 const SERVER_FRAMES = [
-  settings([3, 50]),
+  settings([3, 50], [8, 1]),
   frame(SETTINGS, 1, 0),
   frame(HEADERS, 0x4, 1, block(":status", "103", "link", "x")),
   frame(HEADERS, 0x4, 1, block(":status", "200", "content-length", "4")),
   frame(DATA, 8, 1, [1, 1, 2, 0]),
   frame(DATA, 1, 1, [3, 4]),
   frame(HEADERS, 0x5, 3, block(":status", "204")),
-  frame(GOAWAY, 0, 0, [...uint32(5), ...uint32(0)]),
+  frame(HEADERS, 0x8, 7, [2, ...LONG_RESPONSE.subarray(0, 10), 0, 0]),
+  frame(CONTINUATION, 0, 7, LONG_RESPONSE.subarray(10, 100)),
+  frame(CONTINUATION, 4, 7, LONG_RESPONSE.subarray(100)),
+  frame(DATA, 0, 7),
+  frame(DATA, 0, 7, new Uint8Array(50).fill(2)),
+  frame(PING, 0, 0, [1, 2, 3, 4, 5, 6, 7, 8]),
+  frame(WINDOW_UPDATE, 0, 0, uint32(77)),
+  frame(WINDOW_UPDATE, 0, 7, uint32(77)),
+  frame(PRIORITY, 0, 7, [0, 0, 0, 1, 1]),
+  frame(0xee, 0xff, 0, [1, 2, 3]),
+  frame(HEADERS, 0x5, 7, block("trailer-a", "b")),
+  frame(GOAWAY, 0, 0, [...uint32(7), ...uint32(0), 9]),
   frame(RST_STREAM, 0, 5, uint32(7)),
 ];
 
