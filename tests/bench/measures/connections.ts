@@ -8,8 +8,8 @@ import { ANSWER_BYTES, NAMES } from "../helpers.ts";
 import { type Measure, runLoad, runTimed } from "./measure.ts";
 
 const COUNT = 20_000;
-/** A server runs for days: the just-in-time compiler of both workers is given what it needs (240 µs, 320 without). */
-const WARM_UP = 20_000;
+/** A server runs for days: the just-in-time compilers of its workers are done after some 20,000 connections each. */
+const WARM_UP = 50_000;
 
 /** Connections per second, and the proxy's CPU for each. */
 export const connections: Measure = {
