@@ -6,7 +6,7 @@
 
 import { Http1ClientConnection } from "../http1/client_connection.ts";
 import { Http2Connection } from "../http2/connection.ts";
-import { ConnTransport } from "../net/conn_transport.ts";
+import { ConnTransport, READ_BYTES_MAX } from "../net/conn_transport.ts";
 import { ErrorCode, type Fields, type HttpError, type ResponseHead } from "../wire/http_handler.ts";
 import type { Exchange } from "./exchange.ts";
 import { HttpSession, NEVER_MS } from "./http_session.ts";
@@ -14,6 +14,9 @@ import type { Pool } from "./pool.ts";
 
 /** Content read from an HTTP/1.1 backend and not yet gone to the client, at which reading stops. */
 const HTTP1_WINDOW_BYTES = 65_536;
+/** Of a client with more requests than this at a time, one read of each backend connection brings little. */
+const EXCHANGES_READ_LARGE = 4;
+const READ_BYTES_SMALL = 16_384;
 const HTTP1_IDLE_MS = 4_000;
 const HTTP2_IDLE_MS = 60_000;
 
@@ -32,6 +35,7 @@ export class BackendSession extends HttpSession {
   /** The backend's SETTINGS have come; always so in HTTP/1.1. */
   #isSettled: boolean;
   #idleSinceMs: number;
+  #conn: ConnTransport | undefined;
   #error: HttpError | undefined;
 
   /** A connection that is not attached yet. @param pool told of everything that changes what the connection can take */
@@ -60,7 +64,7 @@ export class BackendSession extends HttpSession {
           maxHeaderFields,
           bodyWindowBytes: HTTP1_WINDOW_BYTES,
         }),
-      new ConnTransport(conn, this, service.plane),
+      this.#conn = new ConnTransport(conn, this, service.plane),
     );
   }
 
@@ -82,6 +86,10 @@ export class BackendSession extends HttpSession {
     }
     this.nowMs = exchange.client.nowMs;
     this.exchanges.set(streamId, exchange);
+    if (this.http1 !== undefined) {
+      const isOneOfMany = exchange.client.exchanges.size > EXCHANGES_READ_LARGE;
+      this.#conn!.readBytesMax = isOneOfMany ? READ_BYTES_SMALL : READ_BYTES_MAX;
+    }
     this.lookWithin(this.#pool.service.lookMs);
     exchange.onBackend(this, streamId);
     this.mark();

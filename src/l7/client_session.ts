@@ -56,7 +56,7 @@ export class ClientSession extends HttpSession {
     this.#onEnd = onEnd;
     this.#ways = new Ways(service, context, protocols);
     this.#idleSinceMs = this.nowMs;
-    this.#bufferedBytesMax = service.plane.state.limits.maxBufferedBytesPerConnection / 2;
+    this.#bufferedBytesMax = service.plane.state.limits.maxBufferedBytesPerConnection / 4;
   }
 
   /** Begins to serve. */

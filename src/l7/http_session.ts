@@ -108,6 +108,8 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
     this.nowMs = performance.now();
     this.codec.receive(bytes, this.nowMs);
     this.fed(bytes.length);
+    // At once: a transport that isn't told before its next read brings one more.
+    if (!this.wantsInput) this.#transport!.pause();
     this.mark();
   }
 

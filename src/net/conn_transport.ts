@@ -10,7 +10,8 @@ import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "
 
 /** A read that waits holds its buffer; it grows while reads fill it. */
 const READ_BYTES_MIN = 4_096;
-const READ_BYTES_MAX = 65_536;
+/** See {@linkcode READ_BYTES_MIN}. */
+export const READ_BYTES_MAX = 65_536;
 
 /** What a connection is ended with. */
 export interface ConnTools {
@@ -23,6 +24,8 @@ export interface ConnTools {
 /** A connection that was dialled or accepted. Owns it. */
 export class ConnTransport implements Transport {
   isReady = true;
+  /** Largest read from the next one on; what one read may still bring after `pause`. */
+  readBytesMax: number = READ_BYTES_MAX;
   readonly #conn: Deno.TcpConn;
   readonly #handler: TransportHandler;
   readonly #tools: ConnTools;
@@ -84,6 +87,7 @@ export class ConnTransport implements Transport {
     this.endWrite();
     this.resume();
     if (!this.#isStarted) this.start();
+    this.#endIfDone();
   }
 
   reset(): void {
@@ -124,11 +128,8 @@ export class ConnTransport implements Transport {
         if (count === null) break;
         if (this.#isLingering) this.#readOver(count);
         else this.#handler.received(count === buffer.length ? buffer : buffer.subarray(0, count));
-        if (count === buffer.length) {
-          if (count < READ_BYTES_MAX) buffer = new Uint8Array(count * 4);
-        } else if (buffer.length > READ_BYTES_MIN && count * 16 < buffer.length) {
-          buffer = new Uint8Array(READ_BYTES_MIN);
-        }
+        const size = fittedSize(buffer.length, count, this.readBytesMax);
+        if (size !== buffer.length) buffer = new Uint8Array(size);
       }
     } catch {
       return this.#disconnect(true);
@@ -169,4 +170,11 @@ export class ConnTransport implements Transport {
     if (this.#linger !== undefined) this.#tools.deadlines.clear(this.#linger);
     this.#wake?.();
   }
+}
+
+/** Size of the next read's buffer: larger while reads fill it, small again when they come small. */
+function fittedSize(size: number, count: number, max: number): number {
+  if (count === size) return Math.min(size * 4, max);
+  if (size > READ_BYTES_MIN && count * 16 < size) return READ_BYTES_MIN;
+  return Math.min(size, max);
 }

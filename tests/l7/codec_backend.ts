@@ -37,6 +37,7 @@ export class CodecBackend implements AsyncDisposable {
   readonly #serving = new Set<Promise<void>>();
   readonly #accepting: Promise<void>;
   readonly #arrivals: Arrivals = arrivals();
+  #isDisposed = false;
 
   /** Listens. */
   constructor(options: BackendOptions) {
@@ -69,6 +70,7 @@ export class CodecBackend implements AsyncDisposable {
   async #serve(conn: Deno.TcpConn): Promise<void> {
     const output: Uint8Array[] = [];
     let isWriting = false;
+    let isEnding = false;
     const write = async (bytes: Uint8Array): Promise<void> => {
       output.push(bytes);
       if (isWriting) return;
@@ -77,11 +79,17 @@ export class CodecBackend implements AsyncDisposable {
         for (let at = 0; at < next.length;) at += await conn.write(next.subarray(at));
       }
       isWriting = false;
+      if (isEnding) await conn.closeWrite();
+    };
+    const end = (): void => {
+      isEnding = true;
+      if (!isWriting) conn.closeWrite().catch(() => {});
     };
     const peer = new HttpPeer({
       ...this.#options,
       role: "server",
       write: (bytes) => void write(bytes).catch(() => {}),
+      end,
     });
     const connection = { peer, isEnded: false, close: () => this.#close(conn) };
     this.connections.push(connection);
@@ -93,6 +101,8 @@ export class CodecBackend implements AsyncDisposable {
         this.#arrivals.notify();
       }
       peer.receiveEnd();
+      this.#arrivals.notify();
+      await peer.until("close", () => peer.isClosed || !this.#open.has(conn));
     } catch {
       // A RST, or the test's end.
     }
@@ -102,10 +112,15 @@ export class CodecBackend implements AsyncDisposable {
   }
 
   #close(conn: Deno.TcpConn): void {
-    if (this.#open.delete(conn)) conn.close();
+    if (!this.#open.delete(conn)) return;
+    conn.close();
+    for (const { peer } of this.connections) peer.flush();
   }
 
+  /** Ends everything; a second time does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     this.#listener.close();
     await this.#accepting;
     for (const conn of this.#open) this.#close(conn);

@@ -147,7 +147,12 @@ export class Client {
       termination: undefined,
       end: () => this.#wire.reset(),
     };
-    this.peer = new HttpPeer({ version, role: "client", write: (bytes) => this.#wire.fromClient(bytes) });
+    this.peer = new HttpPeer({
+      version,
+      role: "client",
+      write: (bytes) => this.#wire.fromClient(bytes),
+      end: () => this.#wire.endClient(),
+    });
     this.session = new ClientSession(service, context, { version, tls: "TLSv1.3" }, resolve);
     this.#wire = new MemoryTransport(this);
     this.session.serve(this.#wire);
@@ -178,6 +183,7 @@ class MemoryTransport implements Transport {
   #isStalled = false;
   #isPaused = false;
   #isOver = false;
+  #isWriteEnded = false;
   readonly #toServer: Uint8Array[] = [];
 
   constructor(client: Client) {
@@ -229,7 +235,18 @@ class MemoryTransport implements Transport {
     else this.#client.session.receivedEnd();
   }
 
-  endWrite(): void {}
+  endWrite(): void {
+    if (this.#isWriteEnded) return;
+    this.#isWriteEnded = true;
+    queueMicrotask(() => this.#client.peer.receiveEnd());
+  }
+
+  endClient(): void {
+    queueMicrotask(() => {
+      this.#feed();
+      this.#client.session.receivedEnd();
+    });
+  }
 
   finish(): void {
     this.#client.wasFinished = true;

@@ -111,6 +111,8 @@ export interface PeerOptions {
   readonly role: "client" | "server";
   /** Called with each output. */
   readonly write: (bytes: Uint8Array) => void;
+  /** Called when the output is over and a FIN has to follow. */
+  readonly end: () => void;
   /** Server: called when a request's head has come, and, for requests with content, when all of it has. */
   readonly onHead?: Answer;
   readonly onEnd?: Answer;
@@ -124,6 +126,7 @@ export class HttpPeer implements HttpHandler {
   readonly goAways: number[] = [];
   isClosed = false;
   error: HttpError | undefined;
+  #isEnded = false;
   readonly #options: PeerOptions;
   readonly #arrivals: Arrivals = arrivals();
 
@@ -139,19 +142,22 @@ export class HttpPeer implements HttpHandler {
   receive(bytes: Uint8Array): void {
     this.codec.receive(bytes, performance.now());
     this.flush();
-    this.#arrivals.notify();
   }
 
   /** The other end has finished. */
   receiveEnd(): void {
     this.codec.receiveEnd(performance.now());
     this.flush();
-    this.#arrivals.notify();
   }
 
   /** Writes what there is. */
   flush(): void {
     while (this.codec.hasOutput) this.#options.write(this.codec.takeOutput());
+    if (!this.#isEnded && "outputEnded" in this.codec && this.codec.outputEnded) {
+      this.#isEnded = true;
+      this.#options.end();
+    }
+    this.#arrivals.notify();
   }
 
   /** Client: asks, with content where it is given; then the end, unless `isOpen`. */
