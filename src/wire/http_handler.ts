@@ -1,6 +1,7 @@
 /**
- * The shape that both HTTP versions share: what a codec tells its owner ({@linkcode HttpHandler}), what the
- * owner tells a codec ({@linkcode HttpConnection}), and the field rules that hold in either version.
+ * The shape that both HTTP versions share: what a codec tells its owner ({@linkcode HttpHandler}) and what the
+ * owner tells a codec ({@linkcode HttpConnection}). The field rules that hold in either version stand in
+ * `http_fields.ts`.
  *
  * A codec owns no socket, timer, clock or promise. It is fed bytes and the time, calls the handler during
  * `receive`, and fills one output buffer that the owner takes and writes. The owner couples any codec with

@@ -1,8 +1,9 @@
 /** Each flood ends with ENHANCE_YOUR_CALM and its kind; what honest peers do at full speed doesn't. */
 import assert from "node:assert/strict";
 import { FrameType } from "../../src/http2/frames.ts";
-import { TokenBucket } from "../../src/http2/flood.ts";
+import { FloodKind, TokenBucket } from "../../src/http2/flood.ts";
 import type { Http2Options } from "../../src/http2/options.ts";
+import { FLOOD_KINDS } from "../../src/observe/counters.ts";
 import { ErrorCode, NEVER_INDEXED_NONE } from "../../src/wire/http_handler.ts";
 import { block, describe, frame, GET, POST, RawPeer, settings, uint32 } from "./raw_peer.ts";
 
@@ -115,6 +116,10 @@ Deno.test("each flood ends with ENHANCE_YOUR_CALM and is named", async (t) => {
       assert.match(describe(result.peer.connection.takeOutput()).at(-1)!, /^GOAWAY \d+ ENHANCE_YOUR_CALM$/);
     });
   }
+});
+
+Deno.test("the metric counts each kind of flood", () => {
+  assert.deepEqual(Object.values(FloodKind).toSorted(), FLOOD_KINDS.toSorted());
 });
 
 Deno.test("answers that nobody reads end the connection", () => {
