@@ -88,36 +88,90 @@ export interface RequestEvent {
   readonly retried?: true;
 }
 
-/** Whether a value is a well-formed request event. */
-export function isRequestEvent(value: unknown): value is RequestEvent {
-  if (typeof value !== "object" || value === null) return false;
-  const event = value as Partial<Record<keyof RequestEvent, unknown>>;
-  const texts = [event.connection, event.request, event.route, event.method, event.authority, event.path];
-  const counts = [event.time, event.status, event.bytes_received, event.bytes_sent, event.total_ms];
-  return event.type === "request" && texts.every(isText) && counts.every(isCount) &&
-    optional(event.backend, isText) && optional(event.first_byte_ms, isCount) &&
-    optional(event.retried, isFlag);
-}
+type Checks = Readonly<Record<string, (value: unknown) => boolean>>;
+/** Every field of an event type has its place in one of two lists: those that must be there, those that may. */
+type Fields<Event> = {
+  readonly required: { readonly [Name in RequiredName<Event>]: (value: unknown) => boolean };
+  readonly optional: {
+    readonly [Name in Exclude<keyof Event, RequiredName<Event>>]: (value: unknown) => boolean;
+  };
+};
+type RequiredName<Event> = {
+  [Name in keyof Event]-?: undefined extends Event[Name] ? never : Name;
+}[keyof Event];
+
+const CONNECTION_FIELDS: Fields<ConnectionEvent> = {
+  required: {
+    time: isCount,
+    id: isText,
+    listener: isText,
+    client: isText,
+    reason: isReason,
+    bytes_received: isCount,
+    bytes_sent: isCount,
+    total_ms: isCount,
+  },
+  optional: {
+    sni: isText,
+    alpn: isTexts,
+    ech_offered: isFlag,
+    route: isText,
+    rule: isText,
+    shadow: isTexts,
+    backend: isText,
+    hello_ms: isCount,
+    dial_ms: isCount,
+    tls_ms: isCount,
+    unlogged: isCount,
+  },
+};
+
+const REQUEST_FIELDS: Fields<RequestEvent> = {
+  required: {
+    type: (value) => value === "request",
+    time: isCount,
+    connection: isText,
+    request: isText,
+    route: isText,
+    method: isText,
+    authority: isText,
+    path: isText,
+    status: isCount,
+    bytes_received: isCount,
+    bytes_sent: isCount,
+    total_ms: isCount,
+  },
+  optional: { backend: isText, first_byte_ms: isCount, retried: (value) => value === true },
+};
 
 /** Whether a value is a well-formed event. Main holds what a worker says to it as it would a stranger's word. */
 export function isConnectionEvent(value: unknown): value is ConnectionEvent {
-  if (typeof value !== "object" || value === null) return false;
-  const event = value as Partial<Record<keyof ConnectionEvent, unknown>>;
-  return isCount(event.time) && isText(event.id) && isText(event.listener) && isText(event.client) &&
-    typeof event.reason === "string" && Object.hasOwn(REASONS, event.reason) &&
-    isCount(event.bytes_received) && isCount(event.bytes_sent) && isCount(event.total_ms) &&
-    optional(event.sni, isText) && optional(event.alpn, isTexts) && optional(event.ech_offered, isFlag) &&
-    optional(event.route, isText) && optional(event.rule, isText) && optional(event.shadow, isTexts) &&
-    optional(event.backend, isText) && optional(event.hello_ms, isCount) &&
-    optional(event.dial_ms, isCount) && optional(event.tls_ms, isCount) && optional(event.unlogged, isCount);
+  return hasFields(value, CONNECTION_FIELDS.required, CONNECTION_FIELDS.optional);
 }
 
-function optional(value: unknown, check: (value: unknown) => boolean): boolean {
-  return value === undefined || check(value);
+/** Whether a value is a well-formed request event. */
+export function isRequestEvent(value: unknown): value is RequestEvent {
+  return hasFields(value, REQUEST_FIELDS.required, REQUEST_FIELDS.optional);
+}
+
+/** Exactly these fields: an unknown one could pass for a field of the log's own. */
+function hasFields(value: unknown, required: Checks, optional: Checks): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const event = value as Readonly<Record<string, unknown>>;
+  for (const name in required) if (!required[name]!(event[name])) return false;
+  for (const name in event) {
+    if (Object.hasOwn(required, name)) continue;
+    if (!Object.hasOwn(optional, name) || !optional[name]!(event[name])) return false;
+  }
+  return true;
+}
+
+function isReason(value: unknown): boolean {
+  return typeof value === "string" && Object.hasOwn(REASONS, value);
 }
 
 function isCount(value: unknown): boolean {
-  return typeof value === "number" && value >= 0;
+  return typeof value === "number" && value >= 0 && Number.isFinite(value);
 }
 
 function isFlag(value: unknown): boolean {

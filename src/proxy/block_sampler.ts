@@ -59,4 +59,12 @@ export class BlockSampler {
     tally.unlogged = 0;
     return unlogged;
   }
+
+  /** What was left out and told by no later event, by reason; it counts as told from then on. */
+  *rest(): Generator<[reason: Reason, unlogged: number]> {
+    for (const [reason, tally] of this.#tallies) {
+      if (tally.unlogged > 0) yield [reason, tally.unlogged];
+      tally.unlogged = 0;
+    }
+  }
 }

@@ -52,6 +52,8 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   if (first.done === true) return 0;
   const start = JSON.parse(first.value) as StartMessage;
   loadNative();
+  // The runtime makes the socket pair of its signals late, and dies when there is no descriptor left by then.
+  Deno.addSignalListener("SIGWINCH", () => {});
   const memory = mapMemoryFile(start.sharedMemory.fd, start.sharedMemory.sizeBytes);
   const geoip = mapMemoryFile(start.geoip.fd, start.geoip.sizeBytes);
   if (!isLaidOut(memory)) {
@@ -237,6 +239,9 @@ class Worker implements DataPlane {
     this.http.close();
     this.deadlines[Symbol.dispose]();
     this.events.flush();
+    for (const [reason, unlogged] of this.sampler.rest()) {
+      this.#log("info", "unlogged", `${unlogged} ${reason}`);
+    }
     this.#say({ type: "drained", cut });
     await this.#output.flush();
   }
