@@ -2,19 +2,25 @@ import assert from "node:assert/strict";
 import { GeoipFile } from "../../src/control/geoip_file.ts";
 import { ProxyError } from "../../src/errors.ts";
 import { CountryDatabase, GEOIP_SLOT_BYTES } from "../../src/net/geoip.ts";
-import { loadNative, mapMemoryFile } from "../../src/net/native.ts";
+import { closeDescriptor, loadNative, mapMemoryFile } from "../../src/net/native.ts";
 import type { GeoipSlot } from "../../src/proxy/messages.ts";
 import { parseIpAddress } from "../../src/policy/ip_address.ts";
 import { countryDatabase } from "../net/country_database_builder.ts";
 
 loadNative();
 
+/** A file whose memory is closed again: children of later tests would inherit it. */
+function openFile(path: string): GeoipFile & Disposable {
+  const file = new GeoipFile(path);
+  return Object.assign(file, { [Symbol.dispose]: () => closeDescriptor(file.memoryFile.fd) });
+}
+
 const ADDRESS = parseIpAddress("127.0.0.1")!;
 const isUnavailable = (error: unknown) => error instanceof ProxyError && error.code === "unavailable";
 
 Deno.test("load() fills the slot that isn't in use, and a broken file fills none", async () => {
   const path = await Deno.makeTempFile({ suffix: ".mmdb" });
-  const file = new GeoipFile(path);
+  using file = openFile(path);
   const memory = mapMemoryFile(file.memoryFile.fd, file.memoryFile.sizeBytes);
   const countryIn = ({ offset, sizeBytes }: GeoipSlot) =>
     new CountryDatabase(new Uint8Array(memory, offset, sizeBytes), () => {}).country(ADDRESS);
@@ -43,7 +49,7 @@ Deno.test("load() fills the slot that isn't in use, and a broken file fills none
 Deno.test("hasChanged() says whether the file is another one than the one that was read", async () => {
   const path = await Deno.makeTempFile({ suffix: ".mmdb" });
   await Deno.writeFile(path, countryDatabase({ "127.0.0.0/8": "DE" }));
-  const file = new GeoipFile(path);
+  using file = openFile(path);
   assert.ok(await file.hasChanged());
   await file.load();
   assert.equal(await file.hasChanged(), false);
@@ -57,7 +63,7 @@ Deno.test("hasChanged() says whether the file is another one than the one that w
 });
 
 Deno.test("GeoipFile does nothing when none is configured", async () => {
-  const file = new GeoipFile("");
+  using file = openFile("");
   assert.deepEqual([file.isConfigured, await file.load(), await file.hasChanged()], [
     false,
     undefined,

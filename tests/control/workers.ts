@@ -8,7 +8,7 @@ import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import { GeoipFile } from "../../src/control/geoip_file.ts";
 import type { ServedState } from "../../src/control/served_state.ts";
 import { Supervisor } from "../../src/control/supervisor.ts";
-import { createMemoryFile, loadNative, mapMemoryFile } from "../../src/net/native.ts";
+import { closeDescriptor, createMemoryFile, loadNative, mapMemoryFile } from "../../src/net/native.ts";
 import type { ConnectionEvent } from "../../src/observe/events.ts";
 import { Log } from "../../src/observe/log.ts";
 import { sharedMemoryBytes } from "../../src/observe/memory_layout.ts";
@@ -42,12 +42,13 @@ export function createWorkers(workers = 2): Workers {
   const log: LogEvent[] = [];
   const heard = arrivals();
   const { path, args } = programCommand();
+  const geoip = new GeoipFile("").memoryFile;
   const supervisor = new Supervisor({
     workers,
     connectionsMaxPerWorker: 1_000,
     memory,
     sharedMemory: { fd, sizeBytes },
-    geoip: new GeoipFile("").memoryFile,
+    geoip,
     log: new Log({
       level: "info",
       format: "json",
@@ -68,7 +69,11 @@ export function createWorkers(workers = 2): Workers {
     events,
     log,
     logged: (event) => heard.until(() => log.find((line) => line["event"] === event), 10_000),
-    [Symbol.asyncDispose]: () => supervisor.kill(),
+    [Symbol.asyncDispose]: async () => {
+      await supervisor.kill();
+      // Or every process that a later test starts inherits them.
+      for (const each of [fd, geoip.fd]) closeDescriptor(each);
+    },
   };
 }
 

@@ -115,7 +115,13 @@ Deno.test("a worker without descriptors waits without spinning, and serves when 
   await established.stop();
   await stream!.stop();
   assert.deepEqual(program.workers(), [worker]);
-  await stopQuietly(proxy);
+  program.signal("SIGTERM");
+  assert.equal((await program.completed()).code, 0);
+  const troubles = program.events.filter(({ level }) => level !== "info");
+  assert.ok(troubles.length > 0 && troubles.length <= 15, `${troubles.length} lines`);
+  for (const { event, detail } of troubles) {
+    assert.deepEqual([event, /descriptors$/.test(`${detail}`)], ["accept_failed", true]);
+  }
 });
 
 Deno.test("a worker takes no more connections than its descriptors allow, and as many again afterwards", async () => {

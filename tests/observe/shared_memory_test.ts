@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { createMemoryFile, loadNative, mapMemoryFile } from "../../src/net/native.ts";
+import { closeDescriptor, createMemoryFile, loadNative, mapMemoryFile } from "../../src/net/native.ts";
 import { COUNTER, LISTENERS_MAX, reasonCounter, ROUTES_MAX } from "../../src/observe/counters.ts";
 import { Column } from "../../src/observe/column.ts";
 import {
@@ -262,4 +262,5 @@ Deno.test("totals are the sum of what the living hold, whenever others are kille
   for (const column of [0, 1, 2]) assert.ok(memory.retire(column) !== undefined);
   for (const gauge of gauges) assert.equal(memory.total(gauge), 0);
   assert.ok(memory.counted(0) > 10_000, "the processes worked");
+  closeDescriptor(fd);
 });
