@@ -10,6 +10,7 @@ import { type Backend, echoBackend } from "../support/backends.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { freePorts } from "../support/ports.ts";
 import { openClient, parseAlert, type RawClient } from "../support/raw_client.ts";
+import { eventually } from "../e2e/eventually.ts";
 import { createWorkers, listenerOn, routeTo, stateOf, type Workers } from "./workers.ts";
 
 /** New connections until both workers have very likely had one. */
@@ -185,6 +186,7 @@ Deno.test("change() is taken back by all when it can't be made durable", () =>
       }),
       failed,
     );
+    await eventually("a port that is free again", () => !isListening(two));
     await check(one, "b.test", "served");
     await supervisor.change(stateOf(next, 2), () => {});
     await check(two, "d.test", "served");
