@@ -179,6 +179,18 @@ Deno.test("handleConnection() refuses in the way of its reason and tells it once
   }
 });
 
+Deno.test("handleConnection() ends an alert with FIN and then lingers for what the client still sends", async () => {
+  await using plane = new LivePlane();
+  using client = await openClient(plane.addr);
+  await client.send(HELLO);
+  assert.deepEqual(await client.readToEnd(), { bytes: alert(112), end: "fin" });
+  assert.equal(plane.connections.size, 1, "the FIN didn't wait for the lingering to end");
+  await client.send(HELLO);
+  await client.finish();
+  await plane.event(0);
+  assertOver(plane, ["unknown_name"]);
+});
+
 Deno.test("handleConnection() carries bytes both ways and tells the whole story", async () => {
   await using backend = echoBackend();
   await using plane = new LivePlane(routeTo(backend));
