@@ -155,23 +155,25 @@ export function refuses(code: ErrorCode, message: RegExp, work: () => unknown): 
   });
 }
 
-/** Starts `child.ts` with these arguments. */
-export function startChild(args: readonly string[], options: Deno.CommandOptions = {}): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--allow-read",
-      "--allow-write",
-      new URL("./child.ts", import.meta.url).pathname,
-      ...args,
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-    ...options,
-  }).spawn();
+/**
+ * Starts `child.ts` with these arguments.
+ *
+ * @param starter a command that starts the child, with its arguments; default: none
+ */
+export function startChild(args: readonly string[], starter: readonly string[] = []): Deno.ChildProcess {
+  const [command, ...rest] = [
+    ...starter,
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--allow-read",
+    "--allow-write",
+    new URL("./child.ts", import.meta.url).pathname,
+    ...args,
+  ];
+  return new Deno.Command(command!, { args: rest, stdin: "null", stdout: "piped", stderr: "inherit" })
+    .spawn();
 }
 
 /** Ends a child as `kill -9` does, if it hasn't ended by itself; what it printed until then is the result. */
