@@ -46,8 +46,11 @@ export async function run(args: readonly string[], output: Output = STANDARD_OUT
 async function runWorkerProcess(args: readonly string[]): Promise<number> {
   const unknown = args.find((arg) => arg !== "--testing-only-faults");
   if (unknown !== undefined) throw new ProxyError("config", `unknown option "${unknown}" of worker`);
-  const { runWorker } = await import("../proxy/worker.ts");
-  return await runWorker({ testingOnlyFaults: args.length > 0 });
+  const [{ runWorker }, { BUILD }] = await Promise.all([
+    import("../proxy/worker.ts"),
+    import("../control/program.ts"),
+  ]);
+  return await runWorker({ build: BUILD, testingOnlyFaults: args.length > 0 });
 }
 
 async function runCommand(commandLine: CommandLine, output: Output): Promise<number> {

@@ -19,8 +19,8 @@ import { Slots } from "./slots.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import { WorkerSeat } from "./worker_seat.ts";
 
-/** Between two looks at the heartbeats. */
-const LOOK_MS = 1_000;
+/** Between two looks at the heartbeats: five of them and a start take less than the 6 s of a hung worker's absence. */
+const LOOK_MS = 900;
 /** Between two tries to take a dead worker's column off. */
 const SETTLE_RETRY_MS = 10;
 
@@ -111,7 +111,9 @@ export class Supervisor {
     const preparation = preparationOf(next, changes, this.#slots, before.certificates);
     const seats = this.#seats.filter((seat) => seat.worker?.isServing === true);
     try {
-      await Promise.all(seats.map((seat) => seat.prepare(preparation)));
+      // All answers are in before an abort: a late one must not be taken for the next change's.
+      const prepared = await Promise.allSettled(seats.map((seat) => seat.prepare(preparation)));
+      for (const outcome of prepared) if (outcome.status === "rejected") throw outcome.reason;
       commit();
     } catch (error) {
       for (const seat of seats) seat.worker?.send({ type: "abort" });

@@ -25,7 +25,8 @@ export class WorkerSeat {
   worker: WorkerProcess | undefined;
   #heartbeat = 0;
   #looksWithoutBeat = 0;
-  #waiter: PromiseWithResolvers<FromWorker> | undefined;
+  /** A worker answers each question once, in their order. */
+  #waiters: PromiseWithResolvers<FromWorker>[] = [];
 
   /** An empty place. @param column of the shared memory, which nobody else uses */
   constructor(column: number) {
@@ -55,11 +56,11 @@ export class WorkerSeat {
     if (this.worker !== undefined) this.worker.isServing = true;
   }
 
-  /** Asks, and waits for the next answer; a worker that gives none is killed, which ends the wait. */
+  /** Asks, and waits for the answer; a worker that gives none is killed, which ends the wait. */
   async #ask(question: () => void): Promise<FromWorker> {
     if (this.worker === undefined) throw new ProxyError("unavailable", `worker ${this.column} has ended`);
     const waiter = Promise.withResolvers<FromWorker>();
-    this.#waiter = waiter;
+    this.#waiters.push(waiter);
     const timer = setTimeout(() => this.worker?.kill(), ANSWER_MS);
     try {
       question();
@@ -69,16 +70,19 @@ export class WorkerSeat {
     }
   }
 
-  /** Hands an answer to whoever asked. */
+  /** Hands an answer to whoever asked first of those that wait. */
   answered(message: FromWorker): void {
-    this.#waiter?.resolve(message);
+    this.#waiters.shift()?.resolve(message);
   }
 
   /** Notes that the process has ended. */
   vacate(code: number): void {
     this.worker = undefined;
-    this.#waiter?.reject(new ProxyError("unavailable", `worker ${this.column} ended with code ${code}`));
-    this.#waiter = undefined;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      waiter.reject(new ProxyError("unavailable", `worker ${this.column} ended with code ${code}`));
+    }
   }
 
   /**

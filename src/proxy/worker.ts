@@ -41,6 +41,8 @@ const GIVEN_UP = ["ffi", "run", "read", "write", "env", "sys", "import"] as cons
 
 /** How a worker is run. */
 export interface WorkerOptions {
+  /** This program's build, which main compares with its own. */
+  readonly build: string;
   /** Obey `fault` messages. */
   readonly testingOnlyFaults: boolean;
 }
@@ -158,7 +160,7 @@ class Worker implements DataPlane {
   async run(lines: AsyncIterable<string>): Promise<number> {
     this.#beat();
     const beating = setInterval(() => this.#beat(), BEAT_MS);
-    this.#say({ type: "ready", build: this.#start.build });
+    this.#say({ type: "ready", build: this.#options.build });
     let shutdownTimeoutMs: number | undefined;
     for await (const line of lines) {
       shutdownTimeoutMs = await this.#obey(JSON.parse(line) as ToWorker);
