@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SecureContext } from "node:tls";
 import { ClientSession } from "../../src/l7/client_session.ts";
 import type { ConnectionContext, HttpPlane } from "../../src/l7/http_plane.ts";
 import { HttpService } from "../../src/l7/http_service.ts";
@@ -30,6 +31,8 @@ export interface CouplingOptions {
   readonly sendProxyProtocol?: boolean;
   /** Backend connections at a time. Default 100. */
   readonly connectionsMax?: number;
+  /** Of every route's certificate. Absent = unusable. */
+  readonly secureContext?: SecureContext;
 }
 
 const LISTENER_ID = 1;
@@ -91,7 +94,7 @@ export class Coupling implements AsyncDisposable {
       tellsRequests: true,
       connectionsMax,
       routeSlot: () => 0,
-      secureContext: () => undefined,
+      secureContext: () => options.secureContext,
       backendAuthorities: () => undefined,
       isOwnListener: () => false,
       reportDefect: (error) => void this.defects.push(error),
@@ -99,9 +102,30 @@ export class Coupling implements AsyncDisposable {
     this.service = new HttpService(plane);
   }
 
+  /** A connection as proxy hands it over, with what `known` says of it. */
+  context(known: Partial<ConnectionContext>): ConnectionContext {
+    return {
+      id: "test",
+      listenerId: LISTENER_ID,
+      socket: undefined as unknown as Deno.TcpConn,
+      client: parseIpAddress("192.0.2.1")!,
+      clientPort: 50_000,
+      destination: { host: "127.0.0.1", port: 443 },
+      hello: undefined,
+      route: this.#route,
+      endedBy: undefined,
+      bytesReceived: 0,
+      bytesSent: 0,
+      tlsMs: undefined,
+      termination: undefined,
+      end: () => {},
+      ...known,
+    };
+  }
+
   /** A client of that version. */
   client(version: "h2" | "http/1.1"): Client {
-    const client = new Client(this.service, this.#route, version);
+    const client = new Client(this, version);
     this.#clients.push(client);
     return client;
   }
@@ -128,32 +152,17 @@ export class Client {
   readonly #wire: MemoryTransport;
 
   /** Connects. */
-  constructor(service: HttpService, route: Route, version: "h2" | "http/1.1") {
+  constructor(coupling: Coupling, version: "h2" | "http/1.1") {
     const { promise, resolve } = Promise.withResolvers<Reason>();
     this.ended = promise;
-    const context: ConnectionContext = {
-      id: "test",
-      listenerId: LISTENER_ID,
-      socket: undefined as unknown as Deno.TcpConn,
-      client: parseIpAddress("192.0.2.1")!,
-      clientPort: 50_000,
-      destination: { host: "127.0.0.1", port: 443 },
-      hello: undefined,
-      route,
-      endedBy: undefined,
-      bytesReceived: 0,
-      bytesSent: 0,
-      tlsMs: undefined,
-      termination: undefined,
-      end: () => this.#wire.reset(),
-    };
+    const context = coupling.context({ end: () => this.#wire.reset() });
     this.peer = new HttpPeer({
       version,
       role: "client",
       write: (bytes) => this.#wire.fromClient(bytes),
       end: () => this.#wire.endClient(),
     });
-    this.session = new ClientSession(service, context, { version, tls: "TLSv1.3" }, resolve);
+    this.session = new ClientSession(coupling.service, context, { version, tls: "TLSv1.3" }, resolve);
     this.#wire = new MemoryTransport(this);
     this.session.serve(this.#wire);
     this.peer.flush();

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import tls from "node:tls";
+import type { ConnectionContext } from "../../src/l7/http_plane.ts";
+import { terminate } from "../../src/l7/terminate.ts";
+import { loadNative } from "../../src/net/native.ts";
+import { ClientHelloReader } from "../../src/wire/client_hello.ts";
+import { CertificateAuthority } from "../support/certificates.ts";
+import { clientHello } from "../support/client_hello.ts";
+import { CodecBackend } from "./codec_backend.ts";
+import { Coupling } from "./coupling.ts";
+
+loadNative();
+
+async function certify() {
+  const authority = await CertificateAuthority.create();
+  const { certificate, key } = await authority.issue({ names: ["app.test"] });
+  return { authority, secureContext: tls.createSecureContext({ cert: certificate, key }) };
+}
+
+let certificates: ReturnType<typeof certify> | undefined;
+
+/** One authority and one certificate for all tests here, made by the first that needs them. */
+function certified(): ReturnType<typeof certify> {
+  return certificates ??= certify();
+}
+
+/** Accepts one connection of a client that offers `alpn`, reads its hello and terminates it. */
+async function serveOne(
+  coupling: Coupling,
+  alpn: string[],
+  use: (client: Deno.TlsConn) => Promise<void>,
+): Promise<{ reason: string; context: ConnectionContext }> {
+  const { authority } = await certified();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dialling = Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const [server, raw] = await Promise.all([listener.accept(), dialling]);
+  const options = { hostname: "app.test", caCerts: [authority.certificate], alpnProtocols: alpn };
+  const client = await Deno.startTls(raw, options);
+  const using = use(client).catch(() => {}).finally(() => client.close());
+  const buffer = new Uint8Array(4_096);
+  const count = (await server.read(buffer))!;
+  const outcome = new ClientHelloReader().push(buffer.subarray(0, count));
+  assert.ok(outcome.kind === "hello");
+  const context = coupling.context({ socket: server, hello: outcome.hello });
+  const reason = await terminate(coupling.service, context, buffer.subarray(0, count));
+  server.close();
+  await using;
+  return { reason, context };
+}
+
+Deno.test("terminate() serves h2 and http/1.1 by ALPN, and without ALPN http/1.1", async (t) => {
+  for (const alpn of [["http/1.1"], ["http/1.1", "unknown"], []]) {
+    await t.step(alpn.join(" ") || "none", async () => {
+      const far = new CodecBackend({
+        version: "h2",
+        onEnd: (stream) => stream.respond(200, { text: "hello" }),
+      });
+      const { secureContext } = await certified();
+      const near = new Coupling({ port: far.port, secureContext });
+      const { reason, context } = await serveOne(near, alpn, async (client) => {
+        await client.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n"));
+        const answer = new Uint8Array(1_024);
+        const count = (await client.read(answer))!;
+        assert.match(new TextDecoder().decode(answer.subarray(0, count)), /^HTTP\/1\.1 200 OK\r\n/);
+        await client.closeWrite();
+        await client.read(answer);
+      });
+      assert.equal(reason, "client_eof");
+      assert.ok(context.bytesReceived > 0 && context.bytesSent > 0 && context.tlsMs! > 0);
+      await far[Symbol.asyncDispose]();
+      await near[Symbol.asyncDispose]();
+    });
+  }
+});
+
+Deno.test("terminate() says why it doesn't serve", async (t) => {
+  const { secureContext } = await certified();
+  const rows = [
+    ["no_alpn", ["smtp"], { secureContext }],
+    ["certificate_unusable", ["h2"], {}],
+    // Half of the hello is given to TLS, and nothing follows.
+    ["tls_timeout", ["h2"], { secureContext, limits: { tlsHandshakeTimeoutMs: 100 } }],
+  ] as const;
+  for (const [expected, alpn, options] of rows) {
+    await t.step(expected, async () => {
+      const near = new Coupling({ port: 1, ...options });
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+      using socket = await listener.accept();
+      const bytes = clientHello({ serverName: "app.test", alpn: [...alpn] });
+      const outcome = new ClientHelloReader().push(bytes);
+      assert.ok(outcome.kind === "hello");
+      const context = near.context({ socket, hello: outcome.hello });
+      const reason = await terminate(near.service, context, bytes.subarray(0, bytes.length / 2));
+      assert.equal(reason, expected);
+      assert.equal(client.remoteAddr.port, listener.addr.port);
+      await near[Symbol.asyncDispose]();
+    });
+  }
+});
