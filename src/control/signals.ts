@@ -4,11 +4,16 @@
  * @module
  */
 
+import { ignoreUserSignals, loadNative } from "../net/native.ts";
+
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 /** `deno task` and npx deliver one Ctrl-C twice: what comes within this time is the same wish. */
 const SAME_MS = 1_000;
 
-/** SIGTERM, SIGINT and SIGHUP, from construction to disposal: none of them has its default effect meanwhile. */
+/**
+ * SIGTERM, SIGINT and SIGHUP, from construction to disposal: none of them has its default effect meanwhile. SIGUSR1 and
+ * SIGUSR2 are ignored for good.
+ */
 export class Signals implements Disposable {
   /** Resolves with the first stop signal. */
   readonly stop: Promise<void>;
@@ -33,6 +38,8 @@ export class Signals implements Disposable {
       if (now() - firstMs > SAME_MS) secondStop.resolve();
     };
     const onHangup = () => this.onHangup();
+    loadNative();
+    ignoreUserSignals();
     for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, onStop);
     Deno.addSignalListener("SIGHUP", onHangup);
     this.stop = stop.promise;

@@ -25,6 +25,7 @@ const SYMBOLS = {
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  signal: { parameters: ["i32", "usize"], result: "usize" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -145,6 +146,25 @@ export function mapMemoryFile(fd: number, sizeBytes: number): ArrayBuffer {
 /** alarm(2): SIGALRM ends this process in `seconds` unless it is called again before; 0 takes it back. */
 export function armAlarm(seconds: number): void {
   libc?.alarm(seconds);
+}
+
+const USER_SIGNALS = [["SIGUSR1", 10], ["SIGUSR2", 12]] as const;
+const SIG_IGN = 1n;
+let userSignalsAreIgnored = false;
+
+/**
+ * Ignores SIGUSR1 and SIGUSR2 from now on, signal(2): the runtime opens its debugger at the first, on a port that
+ * every user of the host can reach, and ends by the second. Without libc only the second is ignored. Later calls do
+ * nothing.
+ */
+export function ignoreUserSignals(): void {
+  if (userSignalsAreIgnored) return;
+  userSignalsAreIgnored = true;
+  for (const [name, number] of USER_SIGNALS) {
+    // The runtime installs its handler once, a moment after its start: listening makes it do so before this.
+    Deno.addSignalListener(name, () => {});
+    libc?.signal(number, SIG_IGN);
+  }
 }
 
 const timespec = new BigInt64Array(2);

@@ -10,7 +10,7 @@ import { ProxyError } from "../errors.ts";
 import type { BackendAuthorities } from "../net/certificates.ts";
 import { HttpService } from "../l7/http_service.ts";
 import { Deadlines } from "../net/deadlines.ts";
-import { armAlarm, loadNative, mapMemoryFile, monotonicMs } from "../net/native.ts";
+import { armAlarm, ignoreUserSignals, loadNative, mapMemoryFile, monotonicMs } from "../net/native.ts";
 import { Resetter } from "../net/reset.ts";
 import { type AcceptErrorCode, COUNTER } from "../observe/counters.ts";
 import { Column } from "../observe/column.ts";
@@ -54,6 +54,7 @@ export async function runWorker(options: WorkerOptions): Promise<number> {
   if (first.done === true) return 0;
   const start = JSON.parse(first.value) as StartMessage;
   loadNative();
+  ignoreUserSignals();
   // The runtime makes the socket pair of its signals late, and dies when there is no descriptor left by then.
   Deno.addSignalListener("SIGWINCH", () => {});
   const memory = mapMemoryFile(start.sharedMemory.fd, start.sharedMemory.sizeBytes);

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
 import { Signals } from "../../src/control/signals.ts";
+import { ignoreUserSignals, loadNative } from "../../src/net/native.ts";
+
+// What `Signals` leaves behind in a process is not its tests' leak.
+loadNative();
+ignoreUserSignals();
 
 // This process must outlive them, whatever `Signals` does. SIGINT is the test runner's own; tests/e2e sends it.
 for (const signal of ["SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});

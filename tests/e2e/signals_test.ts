@@ -14,6 +14,7 @@ import { childrenOf, cpuTime, gone, isAlive } from "../support/processes.ts";
 import { programCommand } from "../support/program_command.ts";
 import type { ProgramOptions } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
+import { stopQuietly } from "../support/quiet.ts";
 import { openClient, type RawClient } from "../support/raw_client.ts";
 import { EchoStreams, SERVER_NAME } from "./echo_stream.ts";
 import { eventually, pause } from "./eventually.ts";
@@ -59,6 +60,20 @@ Deno.test("two signals within a second are one, and a later one ends the drain w
   assert.equal(program.events.at(-1)?.["event"], "stopped");
   for (const stream of streams.all) await stream.cut();
   for (const pid of workers) await gone(pid);
+});
+
+Deno.test("signals that mean nothing here end nothing and open no debugger", async () => {
+  await using backend = echoBackend();
+  await using proxy = await start(backend);
+  const { program } = proxy;
+  await using streams = await EchoStreams.open(proxy, 2);
+  for (const pid of [program.pid, ...program.workers()]) {
+    for (const signal of ["SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
+  }
+  // A debugger says on standard error where it listens, which isn't quiet.
+  for (const stream of streams.all) await stream.turns();
+  await streams.stop();
+  await stopQuietly(proxy);
 });
 
 Deno.test("Ctrl-C in a terminal drains, and doesn't reach the workers", async () => {
