@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { HttpService } from "../../src/l7/http_service.ts";
+import { CodecBackend } from "./codec_backend.ts";
+import { Coupling } from "./coupling.ts";
+
+Deno.test("HttpService makes room for a backend connection by ending one that is idle", async () => {
+  const far = new CodecBackend({ version: "http/1.1", onEnd: (stream) => stream.respond(200) });
+  const near = new Coupling({ port: far.port, connectionsMax: 1, l7: { backendProtocol: "http/1.1" } });
+  assert.ok(near.service instanceof HttpService);
+  const { peer } = near.client("h2");
+  const first = peer.ask({});
+  await peer.until("answer", () => first.isOver);
+  assert.deepEqual([first.status, near.service.backends], [200, 1]);
+  assert.equal(near.service.takeBackend(), false);
+  await far.until("end of the idle one", () => far.connections[0]!.isEnded);
+  while (near.service.backends > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const second = peer.ask({});
+  await peer.until("answer", () => second.isOver);
+  assert.equal(second.status, 200);
+  await far[Symbol.asyncDispose]();
+  await near[Symbol.asyncDispose]();
+});
