@@ -22,6 +22,8 @@ import { validateL7 } from "./validate_l7.ts";
 export const COMMENT_CHARACTERS_MAX = 200;
 /** Most rules for one type and value: each match costs a connection all of them. */
 export const RULES_PER_VALUE_MAX = 64;
+/** Most entries of one listener's trusted proxies: a change of it, old and new, must fit a message to a worker. */
+export const TRUSTED_PROXIES_MAX = 500;
 const CONNECTIONS_MAX = LIMITS.maxConnections.max;
 
 /**
@@ -64,6 +66,10 @@ export function validateListener(listener: ListenerSeed, path: string): Issue[] 
   if (listener.proxyProtocol && listener.trustedProxies.length === 0) {
     const wanted = "the load balancers that may send PROXY headers, because proxy_protocol is true";
     issues.push({ path: `${path}.trusted_proxies`, wanted, got: "[]" });
+  }
+  if (listener.trustedProxies.length > TRUSTED_PROXIES_MAX) {
+    const wanted = `at most ${TRUSTED_PROXIES_MAX} addresses and ranges`;
+    issues.push({ path: `${path}.trusted_proxies`, wanted, got: `${listener.trustedProxies.length}` });
   }
   for (const [index, text] of listener.trustedProxies.entries()) {
     const range = parseAddressOrCidr(text);

@@ -44,6 +44,15 @@ const TABLE: readonly [string, Configuration, string[]][] = [
   ["part of a connection", withListeners(listener(1, "::1", [], { maxConnections: 0.5 })), [
     `${LISTENER}.max_connections`,
   ]],
+  [
+    "more trusted proxies than a message holds",
+    withListeners(
+      listener(1, "::1", [], {
+        trustedProxies: Array.from({ length: 501 }, (_, i) => `10.0.${i >> 8}.${i & 255}`),
+      }),
+    ),
+    [`${LISTENER}.trusted_proxies`],
+  ],
   ["a PROXY header from nobody", withListeners(listener(1, "::1", [], { proxyProtocol: true })), [
     `${LISTENER}.trusted_proxies`,
   ]],
