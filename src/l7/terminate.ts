@@ -8,9 +8,13 @@ import { Deadline } from "../net/deadlines.ts";
 import { type Accepting, HTTP_PROTOCOLS } from "../net/tls_acceptor.ts";
 import { TlsTransport } from "../net/tls_transport.ts";
 import type { Reason } from "../reasons.ts";
+import { tlsAlert } from "../wire/tls_alert.ts";
 import { ClientSession } from "./client_session.ts";
 import type { ConnectionContext, Termination } from "./http_plane.ts";
 import type { HttpService } from "./http_service.ts";
+
+/** AlertDescription of a hello that offers nothing which can be used (RFC 8446 §6.2). */
+const HANDSHAKE_FAILURE = 40;
 
 /**
  * Serves a connection whose route is one of layer 7.
@@ -56,6 +60,15 @@ class TerminatedConnection implements Termination {
     this.#session?.drain();
   }
 
+  /** The TLS library writes no alert for a hello that it can't answer. */
+  async #sayIncompatible(): Promise<void> {
+    try {
+      await this.#context.socket.write(tlsAlert(HANDSHAKE_FAILURE));
+    } catch {
+      // The client has gone.
+    }
+  }
+
   async serve(): Promise<Reason> {
     const { deadlines, plane } = this.#service;
     const context = this.#context;
@@ -68,7 +81,10 @@ class TerminatedConnection implements Termination {
     deadlines.set(deadline, plane.state.limits.tlsHandshakeTimeoutMs);
     const outcome = await this.#accepting.outcome;
     deadlines.clear(deadline);
-    if (outcome.kind === "failed") return reason;
+    if (outcome.kind === "failed") {
+      if (outcome.isIncompatible) await this.#sayIncompatible();
+      return reason;
+    }
     const { socket } = outcome;
     context.tlsMs = performance.now() - startedMs;
     const ended = Promise.withResolvers<Reason>();

@@ -90,6 +90,16 @@ Deno.test("TLS that can't begin gets an alert, a challenge of ACME its backend",
         assert.deepEqual([parseAlert(bytes)?.description, end], [alert, "fin"]);
       });
     }
+    await t.step("only ciphers of old", async () => {
+      const hello = clientHello({ serverName: "h1.test", version: "1.2" });
+      // The suites that it offers become four with CBC, which is all that TLS 1.1 knows.
+      const at = hello.findIndex((byte, index) =>
+        byte === 0x13 && hello[index + 1] === 1 && hello[index + 2] === 0x13
+      );
+      hello.set([0xc0, 0x09, 0xc0, 0x0a, 0xc0, 0x13, 0xc0, 0x14], at);
+      const { bytes, end } = await exchange(addr, hello);
+      assert.deepEqual([parseAlert(bytes)?.description, end], [40, "fin"]);
+    });
     await t.step("a challenge", async () => {
       using client = await openClient(addr);
       const hello = clientHello({ serverName: "h2c.test", alpn: ["acme-tls/1"] });
@@ -99,5 +109,10 @@ Deno.test("TLS that can't begin gets an alert, a challenge of ACME its backend",
       await client.readToEnd();
     });
   });
-  assert.deepEqual(connections.map(({ reason }) => reason).sort(), ["client_eof", "no_alpn", "no_alpn"]);
+  assert.deepEqual(connections.map(({ reason }) => reason).sort(), [
+    "client_eof",
+    "no_alpn",
+    "no_alpn",
+    "tls_failed",
+  ]);
 });
