@@ -62,10 +62,21 @@ function isLiteral(host: string): boolean {
 
 async function connect(hostname: string, port: number, signal: AbortSignal): Promise<DialOutcome> {
   try {
-    return { kind: "connected", conn: await Deno.connect({ hostname, port, signal }) };
+    const conn = await Deno.connect({ hostname, port, signal });
+    if (!hasMetItself(conn)) return { kind: "connected", conn };
+    closeQuietly(conn);
+    return FAILED;
   } catch {
     return signal.aborted ? TIMED_OUT : FAILED;
   }
+}
+
+/**
+ * Where nobody listens on a port of this host, the kernel may give a dial that very port as its own and connect it to
+ * itself (RFC 9293 §3.5, simultaneous open).
+ */
+function hasMetItself({ localAddr, remoteAddr }: Deno.TcpConn): boolean {
+  return localAddr.port === remoteAddr.port && localAddr.hostname === remoteAddr.hostname;
 }
 
 /** The addresses of a name, by the system's resolver and in its order; none when it fails or `end` comes first. */
