@@ -71,6 +71,6 @@ export const GRPC_ADDRESS: Kind<string> = {
       return path === undefined || path === "" ? undefined : `${SOCKET_PREFIX}${path}`;
     }
     const endpoint = parseListenAddress(raw);
-    return endpoint === undefined || endpoint.port === 0 ? undefined : formatEndpoint(endpoint);
+    return endpoint === undefined ? undefined : formatEndpoint(endpoint);
   },
 };

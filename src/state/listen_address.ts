@@ -23,7 +23,8 @@ const EVERY_IPV4_ADDRESS = "0.0.0.0";
  * Parses a listener's address to its canonical form, which is the listener's identity.
  *
  * The host is an IP address (IPv6 in brackets, no zone), never a name. An absent host (`:443`) and `[::]` are
- * the same: every address of both families. `0.0.0.0` is every IPv4 address only. Port 0 lets the kernel choose.
+ * the same: every address of both families. `0.0.0.0` is every IPv4 address only. The port is 1–65535: with 0 each
+ * worker would get another one.
  *
  * @returns the address, or `undefined` for anything else; never throws
  *
@@ -49,7 +50,7 @@ export function parseListenAddress(text: string): Endpoint | undefined {
  */
 export function parseEndpoint(text: string): Endpoint | undefined {
   const parts = splitHostPort(text);
-  if (parts === undefined || parts.port === 0) return undefined;
+  if (parts === undefined) return undefined;
   const host = parseIpAddress(parts.host)?.text ?? canonicalBackendName(parts.host);
   return host === undefined ? undefined : { host, port: parts.port };
 }
@@ -71,7 +72,7 @@ function splitHostPort(text: string): { host: string; port: number } | undefined
   const colonAt = text.lastIndexOf(":");
   if (colonAt < 0 || text.includes("%")) return undefined;
   const portText = text.slice(colonAt + 1);
-  if (!/^(0|[1-9][0-9]{0,4})$/.test(portText)) return undefined;
+  if (!/^[1-9][0-9]{0,4}$/.test(portText)) return undefined;
   const port = Number(portText);
   if (port > PORT_MAX) return undefined;
   const hostText = text.slice(0, colonAt);
@@ -83,13 +84,12 @@ function splitHostPort(text: string): { host: string; port: number } | undefined
 
 /**
  * Whether two canonical listening addresses would share a port: the same address, or a wildcard over the other.
- * The kernel would let them (reusePort), and give each a part of the connections. Port 0 overlaps only with
- * itself on the same host, which would be the same listener twice.
+ * The kernel would let them (reusePort), and give each a part of the connections.
  */
 export function addressesOverlap(left: Endpoint, right: Endpoint): boolean {
   if (left.port !== right.port) return false;
   if (left.host === right.host) return true;
-  return left.port !== 0 && (isOver(left.host, right.host) || isOver(right.host, left.host));
+  return isOver(left.host, right.host) || isOver(right.host, left.host);
 }
 
 function isOver(wildcard: string, host: string): boolean {

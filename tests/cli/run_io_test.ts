@@ -35,7 +35,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
 }
 
-const GOOD = '[database]\npath = "a.db"\n[[listeners]]\naddr = "127.0.0.1:0"\n';
+const GOOD = '[database]\npath = "a.db"\n[[listeners]]\naddr = "127.0.0.1:7443"\n';
 const BAD = "[proxy]\nworkers = 65\n";
 
 Deno.test("run() prints what would be served, and exits 0", async () => {

@@ -12,7 +12,8 @@ Deno.test("parseListenAddress() gives one spelling of each address and refuses e
     ["[::]:443", "[::]:443"],
     ["[0:0::0]:443", "[::]:443"],
     ["0.0.0.0:443", "0.0.0.0:443"],
-    ["127.0.0.1:0", "127.0.0.1:0"],
+    ["127.0.0.1:65535", "127.0.0.1:65535"],
+    ["127.0.0.1:0", undefined],
     ["[2001:DB8::1]:8443", "[2001:db8::1]:8443"],
     ["[::ffff:192.0.2.1]:443", "192.0.2.1:443"],
     ["localhost:443", undefined],
@@ -80,8 +81,6 @@ Deno.test("addressesOverlap() finds what the kernel would let share a port", asy
     ["[::]:443", "127.0.0.1:443", true],
     ["[::]:443", "[::1]:443", true],
     ["[::]:443", "[::1]:444", false],
-    ["127.0.0.1:0", "0.0.0.0:0", false],
-    ["127.0.0.1:0", "127.0.0.1:0", true],
   ];
   for (const [left, right, expected] of table) {
     await t.step(`${left} ${right}`, () => {
