@@ -104,8 +104,9 @@ const HTTP1_ROWS: readonly Row[] = [
   },
   {
     name: "an upgrade to h2c",
-    sent: ["Connection", "Upgrade, HTTP2-Settings", "HTTP2-Settings", "AAMAAABk"],
+    sent: ["Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "HTTP2-Settings", "AAMAAABk"],
   },
+  { name: "an upgrade to another protocol", sent: ["Connection", "Upgrade", "Upgrade", "irc"] },
 ];
 
 function ours(name: string, port: string, client = "127.0.0.1"): string[] {
