@@ -19,6 +19,8 @@ export class SharedMemory {
   /** The main process's own; it inherits the counters of the dead. */
   readonly main: Column;
   readonly #totals: Int32Array;
+  /** Columns of the dead that are not settled yet: an odd word stays odd in them. */
+  readonly #unsettled = new Set<Column>();
 
   /**
    * Lays the memory out, before any worker maps it.
@@ -50,19 +52,20 @@ export class SharedMemory {
 
   /**
    * Takes a dead worker's column off the totals and hands its counters on; its open connections are counted as
-   * `worker_lost`. Between two calls for the same death nobody else may use the column.
+   * `worker_lost`. From the first call for a death to the one that succeeds nobody else may use the column.
    *
    * @returns connections lost by listener slot, or `undefined` when the living were never still long enough and
    * the call has to be repeated
    */
   retire(index: number): Map<number, number> | undefined {
     const dead = this.columns[index]!;
-    const living = this.columns.filter((column) => column !== dead);
+    this.#unsettled.add(dead);
+    const others = this.columns.filter((column) => column !== dead);
     // Only a change that was under way can have left a total wrong whose share says nothing of it.
     const wasChanging = dead.sequence % 2 !== 0;
     for (let gauge = 0; gauge < GAUGES; gauge++) {
       if (!wasChanging && dead.share(gauge) === 0) continue;
-      if (!this.#settle(gauge, living)) return undefined;
+      if (!this.#settle(gauge, others)) return undefined;
     }
     const lost = new Map<number, number>();
     for (let slot = 0; slot < LISTENERS_MAX; slot++) {
@@ -72,16 +75,21 @@ export class SharedMemory {
       this.main.count(reasonCounter(slot, "worker_lost"), connections);
     }
     dead.bequeath(this.main);
+    this.#unsettled.delete(dead);
     return lost;
   }
 
-  /** Sets a total to what the living hold of it, at a moment at which none of them is changing a gauge. */
-  #settle(gauge: number, living: readonly Column[]): boolean {
+  /**
+   * Sets a total to what the others hold of it, at a moment at which none of the living is changing a gauge. Two may
+   * die at once, each amid a change: who waited for the other's word would wait for ever.
+   */
+  #settle(gauge: number, others: readonly Column[]): boolean {
+    const living = others.filter((column) => !this.#unsettled.has(column));
     for (let attempt = 0; attempt < SETTLE_TRIES; attempt++) {
       const before = living.map((column) => column.sequence);
       if (before.some((sequence) => sequence % 2 !== 0)) continue;
       const total = Atomics.load(this.#totals, gauge);
-      const held = living.reduce((sum, column) => sum + column.share(gauge), 0);
+      const held = others.reduce((sum, column) => sum + column.share(gauge), 0);
       if (living.some((column, position) => column.sequence !== before[position])) continue;
       if (total === held || Atomics.compareExchange(this.#totals, gauge, total, held) === total) return true;
     }

@@ -158,6 +158,25 @@ Deno.test("retire() has to be repeated while a living process is in the middle o
   assert.deepEqual([...memory.retire(0)!], [[2, 1]]);
 });
 
+Deno.test("retire() settles two that died at once, each in the middle of a change", () => {
+  for (const first of [0, 1]) {
+    const { memory, buffer } = laidOut(3);
+    for (const column of memory.columns) column.acquire(GAUGE_ALL, 0);
+    // One has added to the total and not to its share, the other taken off the total alone.
+    for (const [index, change] of [1, -1].entries()) {
+      const { totals, sequence } = wordsOf(buffer, index);
+      Atomics.add(sequence, 0, SEQUENCE_STEP);
+      Atomics.add(totals, GAUGE_ALL, change);
+    }
+    memory.retire(first);
+    assert.notEqual(memory.retire(1 - first), undefined, `${1 - first} waits for ${first}`);
+    assert.notEqual(memory.retire(first), undefined, `${first} waits for ${1 - first}`);
+    assert.equal(memory.total(GAUGE_ALL), 1);
+    memory.columns[first]!.acquire(GAUGE_ALL, 0);
+    assert.equal(memory.total(GAUGE_ALL), 2);
+  }
+});
+
 /** The words of one column, found by what a change of theirs changes: the layout itself is nobody's business. */
 function wordsOf(buffer: ArrayBuffer, index: number) {
   const words = new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
