@@ -44,15 +44,20 @@ Deno.test("Log writes one JSON object a line, fields in their order", () => {
     [{ b: 1, a: "x" }, '{"time":"T","level":"info","event":"ready","b":1,"a":"x"}'],
     [{ absent: undefined }, '{"time":"T","level":"info","event":"ready"}'],
     [
+      { alpn: ["\x9b31m", "\x7f\u202e\u{e0001}"] },
+      '{"time":"T","level":"info","event":"ready","alpn":["\\u009b31m","\\u007f\\u202e\\udb40\\udc01"]}',
+    ],
+    [
       { text: 'line\nfeed " and \u2028', list: [1, { c: null }] },
-      '{"time":"T","level":"info","event":"ready","text":"line\\nfeed \\" and \u2028","list":[1,{"c":null}]}',
+      '{"time":"T","level":"info","event":"ready","text":"line\\nfeed \\" and \\u2028","list":[1,{"c":null}]}',
     ],
   ];
   for (const [fields, expected] of rows) {
     const { log, lines } = logTo();
     log.info("ready", fields);
     assert.equal(lineOf(lines), expected);
-    JSON.parse(lines[0]!);
+    const { time: _, level: __, event: ___, ...told } = JSON.parse(lines[0]!);
+    assert.deepEqual(told, JSON.parse(JSON.stringify(fields)));
   }
 });
 
@@ -66,6 +71,7 @@ Deno.test("Log writes text that can be taken apart again: what is ambiguous is q
     [{ a: 'say "no"' }, 'T WARNING ready a="say \\"no\\""'],
     [{ a: "forged\n2026 ERROR" }, 'T WARNING ready a="forged\\n2026 ERROR"'],
     [{ a: "tab\there\x1b[31m" }, 'T WARNING ready a="tab\\there\\u001b[31m"'],
+    [{ a: ["\x9b31m"] }, 'T WARNING ready a=["\\u009b31m"]'],
     [{ a: "ünïcode" }, "T WARNING ready a=ünïcode"],
     [{ a: ["h2"], b: null, c: undefined }, 'T WARNING ready a=["h2"] b=null c=null'],
   ];
