@@ -42,6 +42,7 @@ export async function takeSnapshot(
   outPath: string | undefined,
   now: Date,
 ): Promise<SnapshotResult> {
+  await requireFile(databasePath);
   const path = outPath ?? await defaultPath(databasePath, now);
   await refuseExisting(path);
   const draft = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
@@ -98,7 +99,6 @@ async function makeEmpty(draft: string): Promise<void> {
 }
 
 async function copyInto(databasePath: string, draft: string, path: string): Promise<void> {
-  await requireFile(databasePath);
   using database = openReadOnly(databasePath);
   try {
     database.prepare("VACUUM INTO ?").run(draft);

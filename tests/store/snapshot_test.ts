@@ -51,6 +51,10 @@ Deno.test("takeSnapshot() refuses, leaves no file behind and overwrites nothing"
       Deno.removeSync(folder.database);
       return `${folder.path}/x.db`;
     }, /doesn't exist; the server makes it at its first start/],
+    ["a missing database, which gets no folder for its copies", (folder) => {
+      Deno.removeSync(folder.database);
+      return undefined;
+    }, /doesn't exist; the server makes it at its first start/],
     ["another program's database", (folder) => {
       folder.edit("PRAGMA application_id = 7");
       return `${folder.path}/x.db`;
