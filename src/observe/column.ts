@@ -11,7 +11,7 @@
 import type { IpAddress } from "../policy/ip_address.ts";
 import { COARSE_BUCKET_FACTOR } from "../policy/rate_limit.ts";
 import { AddressSlots, type PrefixScope } from "./address_slots.ts";
-import { COUNTERS } from "./counters.ts";
+import { COUNTERS, type Phase, phaseBucket, phaseSum } from "./counters.ts";
 import {
   ADDRESS_GAUGES,
   ADDRESS_KEYS_OFFSET,
@@ -123,6 +123,13 @@ export class Column {
   /** Adds to a counter. */
   count(counter: number, amount = 1): void {
     this.#counters[counter] = this.#counters[counter]! + amount;
+  }
+
+  /** Counts how many ms a phase took; absent = the connection didn't come to it. */
+  countPhase(phase: Phase, ms: number | undefined): void {
+    if (ms === undefined) return;
+    this.count(phaseBucket(phase, ms));
+    this.count(phaseSum(phase), ms);
   }
 
   /** What this column holds of a counter. */

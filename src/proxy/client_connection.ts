@@ -6,14 +6,7 @@
 
 import { Deadline } from "../net/deadlines.ts";
 import { closeQuietly } from "../net/reset.ts";
-import {
-  bytesCounter,
-  type Phase,
-  phaseBucket,
-  phaseSum,
-  reasonCounter,
-  verdictCounter,
-} from "../observe/counters.ts";
+import { bytesCounter, reasonCounter, verdictCounter } from "../observe/counters.ts";
 import { GAUGE_ALL, GAUGE_NONE, listenerGauge, routeGauge } from "../observe/memory_layout.ts";
 import type { AdmitFacts, AdmitVerdict, RouteFacts, RouteVerdict } from "../policy/decide.ts";
 import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
@@ -138,6 +131,14 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
     return limitMode === "shadow";
   }
 
+  /**
+   * Whether this worker has more connections than its descriptors allow. Also those count that wait for a PROXY
+   * header and hold no slot yet: nobody is asked for them before it has come.
+   */
+  get isOverDescriptors(): boolean {
+    return this.#plane.connections.size > this.#plane.connectionsMax;
+  }
+
   /** Takes the slots that count this connection, or says that one of the limits leaves no room. */
   overLimit(route?: Route): boolean {
     if (route !== undefined) {
@@ -145,7 +146,7 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
     }
     const { maxConnections, maxConnectionsPerIp } = this.state.limits;
     const { listener } = this;
-    return this.#plane.column.share(GAUGE_ALL) >= this.#plane.connectionsMax ||
+    return this.isOverDescriptors ||
       !this.#acquire(GAUGE_ALL, maxConnections) ||
       !this.#acquire(listenerGauge(listener.slot), listener.maxConnections) ||
       (maxConnectionsPerIp > 0 && this.#overAddressLimit(maxConnectionsPerIp));
@@ -286,15 +287,9 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
     column.count(reasonCounter(slot, reason));
     column.count(bytesCounter(slot, "received"), this.bytesReceived);
     column.count(bytesCounter(slot, "sent"), this.bytesSent);
-    this.#countPhase("hello", this.helloMs);
-    this.#countPhase("dial", this.dialMs);
-    this.#countPhase("tls", this.tlsMs);
-    this.#countPhase("total", this.totalMs);
-  }
-
-  #countPhase(phase: Phase, ms: number | undefined): void {
-    if (ms === undefined) return;
-    this.#plane.column.count(phaseBucket(phase, ms));
-    this.#plane.column.count(phaseSum(phase), ms);
+    column.countPhase("hello", this.helloMs);
+    column.countPhase("dial", this.dialMs);
+    column.countPhase("tls", this.tlsMs);
+    column.countPhase("total", this.totalMs);
   }
 }

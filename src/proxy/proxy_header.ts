@@ -31,6 +31,7 @@ export async function receiveProxyHeader(
   const listener = connection.state.listenersById.get(connection.listenerId);
   if (listener === undefined) return "listener_removed";
   if (listener.trustedProxies.lookup(connection.client).length === 0) return "proxy_untrusted";
+  if (connection.isOverDescriptors) return "over_limit";
   connection.endAt("proxy_header_timeout", connection.state.limits.clientHelloTimeoutMs);
   for (;;) {
     const read = await peeked.readMore("proxy_header_invalid");

@@ -8,7 +8,7 @@
  */
 
 import assert from "node:assert/strict";
-import { acceptErrorCounter } from "../../src/observe/counters.ts";
+import { acceptErrorCounter, reasonCounter } from "../../src/observe/counters.ts";
 import { type Backend, echoBackend } from "../support/backends.ts";
 import { routes } from "../support/config.ts";
 import { cpuTime, descriptors } from "../support/processes.ts";
@@ -137,6 +137,43 @@ Deno.test("a worker takes no more connections than its descriptors allow, and as
   const events = await stopQuietly(proxy);
   assert.equal(events.filter(({ reason }) => reason === "over_limit").length, 2);
 });
+
+Deno.test("connections that wait for a PROXY header are as few as the descriptors allow", async () => {
+  await using backend = echoBackend();
+  const table = { routes: routes({ [SERVER_NAME]: backend.addr }) };
+  const trusting = { ...table, proxy_protocol: true, trusted_proxies: ["127.0.0.1"] };
+  // (286 - 256) / 3
+  await using proxy = await startProxy({ listeners: [table, trusting], proxy: { workers: 1 } }, {
+    descriptorsMax: 286,
+  });
+  const { program, addrs } = proxy;
+  const counters = () => sharedMemoryOf(program.pid, 1).columns[0]!;
+  const refused = () => counters().counted(reasonCounter(1, "over_limit"));
+  const silent = await Promise.all(Array.from({ length: 40 }, () => connect(addrs[1]!)));
+  try {
+    await eventually("all but ten refused", () => refused() === 30);
+    assert.equal(counters().counted(acceptErrorCounter("descriptors")), 0);
+    assert.equal(await EchoStream.open(proxy), undefined, "the other listener refuses, too");
+  } finally {
+    for (const client of silent) client?.close();
+  }
+  await eventually("ten ended", () => counters().counted(reasonCounter(1, "proxy_header_invalid")) === 10);
+  await using streams = await EchoStreams.fill(proxy, 20);
+  assert.equal(streams.count, 10);
+  await streams.stop();
+  await stopQuietly(proxy);
+});
+
+/** Connects; the RST of a refusal may be here before the client has looked. */
+async function connect(addr: string): Promise<Deno.TcpConn | undefined> {
+  const { hostname, port } = new URL(`tcp://${addr}`);
+  try {
+    return await Deno.connect({ hostname, port: Number(port) });
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionReset) return undefined;
+    throw error;
+  }
+}
 
 /** The number that the next descriptor would get. */
 function lowestFree(pid: number): number {
