@@ -5,7 +5,6 @@
  */
 
 import type { Deadlines } from "../net/deadlines.ts";
-import { TlsAcceptor } from "../net/tls_acceptor.ts";
 import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.ts";
 import type { Limits } from "../state/limits.ts";
 import type { BackendTarget } from "./backend_target.ts";
@@ -24,8 +23,6 @@ export class HttpService {
   readonly plane: HttpPlane;
   /** Marks of the connections that have output. */
   readonly flusher: Flusher = new Flusher();
-  /** Terminates TLS. */
-  readonly acceptor: TlsAcceptor = new TlsAcceptor();
   /** Keys of backends that have announced extended CONNECT. */
   readonly announcedConnect: Set<string> = new Set();
   /** New connections are told at once that they are the last. */

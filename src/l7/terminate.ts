@@ -5,7 +5,7 @@
  */
 
 import { Deadline } from "../net/deadlines.ts";
-import { type Accepting, HTTP_PROTOCOLS } from "../net/tls_acceptor.ts";
+import { type Accepting, acceptTls, HTTP_PROTOCOLS } from "../net/tls_acceptor.ts";
 import { TlsTransport } from "../net/tls_transport.ts";
 import type { Reason } from "../reasons.ts";
 import { tlsAlert } from "../wire/tls_alert.ts";
@@ -27,12 +27,12 @@ export async function terminate(
   context: ConnectionContext,
   peeked: Uint8Array,
 ): Promise<Reason> {
-  const { acceptor, plane } = service;
+  const { plane } = service;
   const offered = context.hello?.alpnProtocols ?? [];
   if (offered.length > 0 && !offered.some((name) => HTTP_PROTOCOLS.includes(name))) return "no_alpn";
   const secureContext = plane.secureContext(context.route!.id);
   if (secureContext === undefined) return "certificate_unusable";
-  const accepting = acceptor.accept(secureContext, context.socket, peeked);
+  const accepting = acceptTls(secureContext, context.socket, peeked);
   if (accepting === undefined) return "over_limit";
   const reason = await new TerminatedConnection(service, context, accepting).serve();
   await accepting.released;

@@ -28,61 +28,48 @@ export interface Accepting {
   destroy(): void;
 }
 
-/** One worker's TLS servers: one for each certificate, none of them listens. */
-export class TlsAcceptor {
-  readonly #servers = new WeakMap<SecureContext, tls.Server>();
-  readonly #handshakes = new WeakMap<object, (outcome: TlsOutcome) => void>();
-
-  /**
-   * Begins a handshake.
-   *
-   * @param context the certificate; the same object for every connection with it
-   * @param conn stays open and unread until `released`
-   * @param peeked what was read of it already
-   * @returns absent = no descriptor is free
-   */
-  accept(context: SecureContext, conn: Deno.TcpConn, peeked: Uint8Array): Accepting | undefined {
-    const descriptor = descriptorOf(conn);
-    const fd = descriptor === undefined ? undefined : duplicateDescriptor(descriptor);
-    if (fd === undefined) return undefined;
-    const raw = new net.Socket({ fd });
-    const outcome = Promise.withResolvers<TlsOutcome>();
-    const released = Promise.withResolvers<void>();
-    let failure: TlsOutcome = { kind: "failed", isIncompatible: false };
-    raw.on("error", () => raw.destroy());
-    raw.on("close", () => {
-      outcome.resolve(failure);
-      released.resolve();
-    });
-    this.#handshakes.set(raw, (result) => {
-      if (result.kind === "secure") outcome.resolve(result);
-      else failure = result;
-    });
-    raw.unshift(peeked.slice());
-    this.#server(context).emit("connection", raw);
-    return { outcome: outcome.promise, released: released.promise, destroy: () => void raw.destroy() };
-  }
-
-  #server(context: SecureContext): tls.Server {
-    const existing = this.#servers.get(context);
-    if (existing !== undefined) return existing;
-    const server = tls.createServer({ ALPNProtocols: [...HTTP_PROTOCOLS], minVersion: "TLSv1.2" });
-    // The only way in this runtime to give a server a context that was made before: `secureContext` is ignored.
-    Object.assign(server, { _sharedCreds: context });
-    server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-      const isIncompatible = error.message.startsWith("peer is incompatible");
-      this.#settle(socket, { kind: "failed", isIncompatible });
-      socket.destroy();
-    });
-    server.on("secureConnection", (socket: TLSSocket) => {
-      this.#settle(socket, { kind: "secure", socket });
-    });
-    this.#servers.set(context, server);
-    return server;
-  }
-
-  #settle(socket: TLSSocket, outcome: TlsOutcome): void {
-    const parent: unknown = Reflect.get(socket, "_parent");
-    if (typeof parent === "object" && parent !== null) this.#handshakes.get(parent)?.(outcome);
-  }
+/**
+ * Begins a handshake. Nothing bounds its time: the caller ends it when it is late.
+ *
+ * The socket is made by itself and not by a `tls.Server`, whose handshake timer outlives a handshake that failed and
+ * holds all of it (19 KiB) until its time has come. Every error of both sockets is listened to.
+ *
+ * @param secureContext the certificate; the same object for every connection with it, so that tickets are good for all
+ * @param conn stays open and unread until `released`
+ * @param peeked what was read of it already
+ * @returns absent = no descriptor is free
+ */
+export function acceptTls(
+  secureContext: SecureContext,
+  conn: Deno.TcpConn,
+  peeked: Uint8Array,
+): Accepting | undefined {
+  const descriptor = descriptorOf(conn);
+  const fd = descriptor === undefined ? undefined : duplicateDescriptor(descriptor);
+  if (fd === undefined) return undefined;
+  const outcome = Promise.withResolvers<TlsOutcome>();
+  const released = Promise.withResolvers<void>();
+  const raw = new net.Socket({ fd });
+  let isIncompatible = false;
+  raw.on("close", () => {
+    outcome.resolve({ kind: "failed", isIncompatible });
+    released.resolve();
+  });
+  raw.on("error", () => raw.destroy());
+  raw.unshift(peeked.slice());
+  const socket = new tls.TLSSocket(raw, {
+    isServer: true,
+    secureContext,
+    ALPNProtocols: [...HTTP_PROTOCOLS],
+  });
+  const fail = (error?: Error): void => {
+    if (error?.message.startsWith("peer is incompatible") === true) isIncompatible = true;
+    socket.destroy();
+    raw.destroy();
+  };
+  socket.on("error", fail);
+  socket.on("_tlsError", fail);
+  socket.on("close", () => raw.destroy());
+  socket.on("secure", () => outcome.resolve({ kind: "secure", socket }));
+  return { outcome: outcome.promise, released: released.promise, destroy: () => fail() };
 }

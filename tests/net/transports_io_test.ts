@@ -4,7 +4,7 @@ import { ConnTransport } from "../../src/net/conn_transport.ts";
 import { Deadlines } from "../../src/net/deadlines.ts";
 import { loadNative } from "../../src/net/native.ts";
 import { Resetter } from "../../src/net/reset.ts";
-import { TlsAcceptor } from "../../src/net/tls_acceptor.ts";
+import { acceptTls } from "../../src/net/tls_acceptor.ts";
 import { TlsTransport } from "../../src/net/tls_transport.ts";
 import type { Transport, TransportHandler } from "../../src/net/transport.ts";
 import { arrivals } from "../support/arrivals.ts";
@@ -93,7 +93,6 @@ let certificates: ReturnType<typeof certify> | undefined;
 function certified(): ReturnType<typeof certify> {
   return certificates ??= certify();
 }
-const acceptor = new TlsAcceptor();
 
 /** @param peekedBytes how much of the hello is read before TLS begins */
 async function secure(
@@ -106,7 +105,7 @@ async function secure(
   const connecting = Deno.startTls(raw, options).then(async (client) => (await client.handshake(), client));
   const peeked = new Uint8Array(peekedBytes);
   for (let count = 0; count < peekedBytes;) count += (await server.read(peeked.subarray(count)))!;
-  const accepting = acceptor.accept(secureContext, server, peeked)!;
+  const accepting = acceptTls(secureContext, server, peeked)!;
   const outcome = await accepting.outcome;
   assert.ok(outcome.kind === "secure");
   assert.equal(outcome.socket.alpnProtocol, "h2");
@@ -193,7 +192,7 @@ for (const [name, connect] of TRANSPORTS) {
   });
 }
 
-Deno.test("TlsAcceptor.accept() replays what was peeked, wherever the peek ended", async (t) => {
+Deno.test("acceptTls() replays what was peeked, wherever the peek ended", async (t) => {
   for (const peekedBytes of [1, 4, 5, 6, 9, 42, 43, 44, 76, 120, 150]) {
     await t.step(
       `${peekedBytes} bytes`,
@@ -209,13 +208,13 @@ Deno.test("TlsAcceptor.accept() replays what was peeked, wherever the peek ended
   }
 });
 
-Deno.test("TlsAcceptor.accept() tells of a hello that nothing fits, of garbage and of a client that leaves", async (t) => {
+Deno.test("acceptTls() tells of a hello that nothing fits, of garbage and of a client that leaves", async (t) => {
   const garbage = new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n");
   for (const [name, bytes] of [["garbage", garbage], ["nothing", new Uint8Array(0)]] as const) {
     await t.step(name, async () => {
       const { secureContext } = await certified();
       const [server, client] = await tcpPair();
-      const accepting = acceptor.accept(secureContext, server, bytes)!;
+      const accepting = acceptTls(secureContext, server, bytes)!;
       client.close();
       assert.deepEqual(await accepting.outcome, { kind: "failed", isIncompatible: false });
       await accepting.released;
