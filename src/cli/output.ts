@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ProxyError } from "../errors.ts";
+
 /** Two texts that grow: what was asked for, and what went wrong. */
 export interface Output {
   /** Adds to what was asked for. */
@@ -12,10 +14,13 @@ export interface Output {
   err(text: string): Promise<void>;
 }
 
-/** The process's stdout and stderr. A reader that has left, such as `head`, is no error. */
+/**
+ * The process's stdout and stderr. A reader that has left, such as `head`, is no error; a full disk under stdout is
+ * a ProxyError unavailable, and under stderr there is nobody left to tell.
+ */
 export const STANDARD_OUTPUT: Output = {
   out: (text) => writeAll(Deno.stdout, text),
-  err: (text) => writeAll(Deno.stderr, text),
+  err: (text) => writeAll(Deno.stderr, text).catch(() => {}),
 };
 
 async function writeAll(writer: { write(bytes: Uint8Array): Promise<number> }, text: string): Promise<void> {
@@ -23,6 +28,8 @@ async function writeAll(writer: { write(bytes: Uint8Array): Promise<number> }, t
   try {
     while (rest.length > 0) rest = rest.subarray(await writer.write(rest));
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new ProxyError("unavailable", `the output can't be written: ${detail}`, { cause: error });
   }
 }

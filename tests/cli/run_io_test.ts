@@ -155,3 +155,15 @@ Deno.test("the program exits with run()'s code, and doesn't mind a reader that h
   const [{ code }, err] = await Promise.all([child.status, new Response(child.stderr).text()]);
   assert.deepEqual([code, err], [0, ""]);
 });
+
+Deno.test("the program says in one sentence that its output can't be written", async () => {
+  const { path, args } = programCommand();
+  const full = async (redirection: string) => {
+    const shell = ["-c", `exec "$@" ${redirection}`, "sh", path, ...args, "version"];
+    const { code, stderr } = await new Deno.Command("/bin/sh", { args: shell, stdin: "null" }).output();
+    return [code, new TextDecoder().decode(stderr)];
+  };
+  const sentence = "mc-proxy: the output can't be written: No space left on device (os error 28)\n";
+  assert.deepEqual(await full(">/dev/full"), [1, sentence]);
+  assert.deepEqual(await full(">/dev/full 2>&1"), [1, ""]);
+});
