@@ -84,6 +84,28 @@ Deno.test("any sequence of set, move, clear and held-up loops fires what is due 
   }));
 });
 
+Deno.test("set() counts from the time that it is told, also from one that is long past", () => {
+  using clock = new Clock();
+  clock.nowMs = 10_000;
+  const fired: [name: number, nowMs: number][] = [];
+  for (const [name, fromMs] of [[1, 9_800], [2, 9_000]] as const) {
+    clock.deadlines.set(new Deadline((nowMs) => fired.push([name, nowMs])), 500, fromMs);
+  }
+  for (let turn = 0; turn < 20; turn++) clock.pass(TICK_MS);
+  assert.deepEqual(fired, [[2, 10_000 + TICK_MS], [1, 10_300]]);
+});
+
+Deno.test("coarseMs is the time of the last turn", () => {
+  using clock = new Clock();
+  clock.nowMs = 500_000;
+  clock.deadlines.set(new Deadline(() => {}), 10_000);
+  assert.equal(clock.deadlines.coarseMs, 500_000);
+  clock.nowMs += TICK_MS / 2;
+  assert.equal(clock.deadlines.coarseMs, 500_000);
+  clock.pass(TICK_MS / 2);
+  assert.equal(clock.deadlines.coarseMs, 500_000 + TICK_MS);
+});
+
 Deno.test("a deadline may set, move and clear others, and itself, when it fires", () => {
   using clock = new Clock();
   const fired: string[] = [];
@@ -133,4 +155,15 @@ Deno.test("disposal ends the timer and nothing fires any more", async () => {
   deadlines.set(new Deadline(() => assert.fail("disposed of")), 10);
   deadlines[Symbol.dispose]();
   await new Promise((resolve) => setTimeout(resolve, 120));
+});
+
+Deno.test("deadlines go by the process's own clock and timers", async () => {
+  using deadlines = new Deadlines();
+  const startedMs = performance.now();
+  const firedMs = await new Promise<number>((resolve) => deadlines.set(new Deadline(resolve), 120));
+  assert.ok(firedMs - startedMs >= 120, `${firedMs - startedMs} ms`);
+  const signal = deadlines.signal(60);
+  const askedMs = performance.now();
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  assert.ok(performance.now() - askedMs >= 60);
 });
