@@ -10,7 +10,6 @@ import {
   openLibrary,
   resetSocket,
   setCloseOnExec,
-  setInheritedOptions,
 } from "../../src/net/native.ts";
 import { descriptors } from "../support/processes.ts";
 
@@ -71,12 +70,6 @@ Deno.test("fileLimit() is the soft limit of this process", async () => {
   assert.equal(fileLimit(), limit === "unlimited" ? 1_048_576 : Math.min(Number(limit), 1_048_576));
 });
 
-Deno.test("setInheritedOptions() finds the listening socket by its port and no other", () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  assert.ok(setInheritedOptions(listener.addr.port));
-  assert.equal(setInheritedOptions(1), false);
-});
-
 Deno.test("armAlarm() ends a process that doesn't arm it again", async () => {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-check", new URL("./alarm_child.ts", import.meta.url).pathname],
@@ -95,19 +88,6 @@ Deno.test("ignoreUserSignals() keeps the runtime from ending and from opening it
     }
     console.log("still here");`;
   assert.equal(await printed(["-A"], code), "still here");
-});
-
-Deno.test("without libc every function says so and none throws but the memory's", async () => {
-  const code = `
-    const isThere = native.loadNative(["libnothing.so.0"]);
-    const memory = (() => { try { native.createMemoryFile("x", 1); } catch (error) { return error.code; } })();
-    native.closeDescriptor(0);
-    native.armAlarm(1);
-    console.log(JSON.stringify([isThere, native.resetSocket(0), native.duplicateDescriptor(0),
-      native.setCloseOnExec(0), memory, native.fileLimit(), native.monotonicMs() > 0,
-      native.setInheritedOptions(443), native.peerCredentials(0)]));`;
-  const expected = [false, false, null, false, "unavailable", 1_024, true, false, null];
-  assert.deepEqual(JSON.parse(await printed(["-A"], code)), expected);
 });
 
 Deno.test("what was opened works after the permission is revoked, and nothing more is opened", async () => {
