@@ -4,17 +4,25 @@
  * @module
  */
 
+import type { Admin } from "./admin/admin.ts";
+import { ConnectionFeed } from "./admin/connection_feed.ts";
 import type { BootConfig } from "./config/parse.ts";
-import { ProxyError } from "./errors.ts";
+import { Changes } from "./control/changes.ts";
+import { requireCountries } from "./control/country_rules.ts";
+import { DeadlineWatch } from "./control/deadline_watch.ts";
+import { connectionsOfDescriptors, effectiveLimits } from "./control/effective_limits.ts";
 import { GeoipFile } from "./control/geoip_file.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { programCommand } from "./control/program.ts";
+import { type MeasuredServer, MetricsFile } from "./control/measure.ts";
+import { takeBackOverdue } from "./control/overdue.ts";
 import { Reload } from "./control/reload.ts";
 import type { ServedState } from "./control/served_state.ts";
 import { Signals } from "./control/signals.ts";
 import { Supervisor } from "./control/supervisor.ts";
+import { Turns } from "./control/turns.ts";
 import { probeListeners } from "./net/probe.ts";
-import { createMemoryFile, fileLimit, loadNative, mapMemoryFile } from "./net/native.ts";
+import { createMemoryFile, loadNative, mapMemoryFile } from "./net/native.ts";
 import { COUNTER } from "./observe/counters.ts";
 import { Log } from "./observe/log.ts";
 import { sharedMemoryBytes } from "./observe/memory_layout.ts";
@@ -30,16 +38,14 @@ import { Store } from "./store/store.ts";
 export interface ServeOptions {
   /** Take orders on standard input to make workers fail. */
   readonly testingOnlyFaults: boolean;
+  /** The TOML file, for other processes of this program. */
+  readonly configPath: string;
 }
 
 /** Log lines that may wait for a reader. */
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 /** How long the last lines may take when nobody reads them. */
 const LOG_FLUSH_MS = 2_000;
-/** Descriptors of a worker that aren't connections'. */
-const DESCRIPTORS_RESERVED = 256;
-/** Descriptors that one connection may cost. */
-const DESCRIPTORS_PER_CONNECTION = 3;
 
 /**
  * Runs the server until a signal ends it.
@@ -74,10 +80,19 @@ class Server {
   readonly #memory: SharedMemory;
   readonly #geoip: GeoipFile;
   readonly #limits: Limits;
+  readonly #options: ServeOptions;
+  readonly #feed = new ConnectionFeed();
+  readonly #turns = new Turns();
+  readonly #changes: Changes;
+  readonly #deadlines: DeadlineWatch;
+  #admin: Admin | undefined;
+  #metricsFile: MetricsFile | undefined;
+  #isDraining = false;
 
   constructor(config: BootConfig, options: ServeOptions, store: Store, output: LineWriter) {
     const { settings } = config;
     this.#config = config;
+    this.#options = options;
     this.#store = store;
     this.#limits = effectiveLimits(settings.limits);
     const { workers, maxConnections } = this.#limits;
@@ -105,7 +120,10 @@ class Server {
       onEvents: (events) => {
         for (const event of events) {
           if ("type" in event) log.request(event, requestLevel);
-          else log.connection(event);
+          else {
+            log.connection(event);
+            this.#feed.add(event);
+          }
         }
       },
     });
@@ -114,17 +132,52 @@ class Server {
       log,
       count: (counter) => memory.main.count(counter),
       served: () => this.supervisor.served,
-      inTurn: (work) => work(),
+      inTurn: (work) => this.#turns.run(work),
       change: (next) => this.supervisor.change(next, () => {}),
     });
+    this.#changes = this.#makeChanges();
+    this.#deadlines = this.#makeDeadlines();
     log.info("starting", { workers, max_connections: maxConnections });
+  }
+
+  #makeChanges(): Changes {
+    return new Changes({
+      store: this.#store,
+      turns: this.#turns,
+      served: () => this.supervisor.served,
+      change: (next, commit) => this.supervisor.change(next, commit),
+      readFiles: async (next, changes) => {
+        requireCountries(next.configuration, this.#geoip.isConfigured, this.#store.path);
+        return await this.reload.withFiles(next, changes);
+      },
+      now: Date.now,
+      onChanged: (kind, revision, author) => {
+        this.#log.info("config_changed", { kind, revision, author });
+        this.#deadlines.look();
+      },
+    });
+  }
+
+  #makeDeadlines(): DeadlineWatch {
+    return new DeadlineWatch({
+      now: Date.now,
+      configuration: () => this.supervisor.served?.configuration,
+      pending: () => this.#changes.pending,
+      removeExpired: () => this.#changes.removeExpired(),
+      revertOverdue: () => this.#changes.revertOverdue(),
+      onError: (error) => this.#log.error("change_failed", { detail: messageOf(error) }),
+    });
   }
 
   /** Serves, or throws and leaves nothing behind. */
   async start(): Promise<void> {
+    const revision = takeBackOverdue(this.#store, Date.now());
+    if (revision !== undefined) {
+      this.#log.warning("config_changed", { kind: "revert", revision, author: "system" });
+    }
     for (const detail of this.#config.warnings) this.#log.warning("config_warning", { detail });
     const configuration = this.#configuration();
-    this.#requireCountries(configuration);
+    requireCountries(configuration, this.#geoip.isConfigured, this.#store.path);
     const { geoip, certificates } = await this.reload.load(configuration);
     probeListeners(configuration.listeners.map((listener) => listener.address));
     const state: ServedState = {
@@ -144,6 +197,10 @@ class Server {
       if (this.#store.isNew) this.#store.seed(configuration, Date.now());
     });
     this.reload.watch();
+    this.#deadlines.look();
+    await this.#startAdmin();
+    const { metricsTextfile: path } = this.#config.settings;
+    if (path !== "") this.#metricsFile = new MetricsFile(path, () => this.#measured(), this.#log);
     this.#log.info("ready", {
       revision: state.revision,
       pid: Deno.pid,
@@ -167,22 +224,55 @@ class Server {
     return configuration;
   }
 
-  /** Fails closed: without a database no country rule would ever match. */
-  #requireCountries({ firewallRules }: Configuration): void {
-    if (this.#geoip.isConfigured || !firewallRules.some((rule) => rule.type === "country")) return;
-    const path = this.#store.path;
-    throw new ProxyError(
-      "config",
-      `the database "${path}" has country rules: [firewall] geoip_db must name a file`,
-    );
+  #measured(): MeasuredServer {
+    const served = this.supervisor.served!;
+    const { slots, restarts: workerRestarts } = this.supervisor;
+    const { geoip } = served.options;
+    const geoipBuiltMs = geoip && this.#geoip.databaseAt(geoip).builtAtMs;
+    return { memory: this.#memory, slots, served, workerRestarts, geoipBuiltMs };
+  }
+
+  /** Its code takes a quarter of a second to load: listeners stand before. */
+  async #startAdmin(): Promise<void> {
+    const { grpc } = this.#config.settings;
+    if (grpc === undefined) return;
+    try {
+      const { Admin } = await import("./admin/admin.ts");
+      const parts = {
+        changes: this.#changes,
+        config: this.#config,
+        configPath: this.#options.configPath,
+        feed: this.#feed,
+        geoip: this.#geoip,
+        isDraining: () => this.#isDraining,
+        limits: this.#limits,
+        memory: this.#memory,
+        reload: this.reload,
+        store: this.#store,
+        supervisor: this.supervisor,
+      };
+      this.#admin = await Admin.start(
+        grpc,
+        parts,
+        (detail) => this.#log.warning("admin_refused", { detail }),
+      );
+    } catch (error) {
+      await this.supervisor.kill();
+      throw error;
+    }
   }
 
   /** Drains and ends; a second signal ends at once. @returns the exit code */
   async stop(secondStop: Promise<void>): Promise<number> {
     const { drainDelayMs, shutdownTimeoutMs } = this.#limits;
+    this.#isDraining = true;
+    this.#admin?.drain();
+    this.#deadlines[Symbol.dispose]();
+    this.#metricsFile?.[Symbol.dispose]();
     this.reload[Symbol.dispose]();
     this.#log.info("draining", { drain_delay_ms: drainDelayMs, shutdown_timeout_ms: shutdownTimeoutMs });
     const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), secondStop]);
+    await this.#admin?.close();
     if (cut === undefined) {
       await this.supervisor.kill();
       this.#log.warning("stopped", { detail: "a second signal ended the drain" });
@@ -202,14 +292,6 @@ class Server {
   }
 }
 
-/** Fills in what is computed at start. */
-function effectiveLimits(limits: Limits): Limits {
-  const workers = limits.workers || navigator.hardwareConcurrency;
-  const maxConnections = limits.maxConnections || workers * connectionsOfDescriptors();
-  return { ...limits, workers, maxConnections, rateBurst: limits.rateBurst || limits.rateLimit * 2 };
-}
-
-/** Connections that one worker's file limit allows it. */
-function connectionsOfDescriptors(): number {
-  return Math.max(1, Math.floor((fileLimit() - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION));
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

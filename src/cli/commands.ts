@@ -17,7 +17,10 @@ import { VERSION } from "./version.ts";
 export async function server(commandLine: CommandOf<"server">): Promise<number> {
   const config = await loadConfig(commandLine.configPath);
   const { serve } = await import("../daemon.ts");
-  return await serve(config, { testingOnlyFaults: commandLine.testingOnlyFaults });
+  return await serve(config, {
+    testingOnlyFaults: commandLine.testingOnlyFaults,
+    configPath: commandLine.configPath,
+  });
 }
 
 /** Says what would be served. With `json` the mistakes are printed as JSON, too. */

@@ -15,15 +15,4 @@ export interface NotYet {
 }
 
 /** What this version lacks. */
-export const NOT_YET: readonly NotYet[] = [
-  {
-    key: "grpc",
-    effect: "warning",
-    sentence: "the admin API comes with a later version, nothing listens on it",
-  },
-  {
-    key: "metrics.textfile",
-    effect: "warning",
-    sentence: "the metrics file comes with a later version, nothing is written to it",
-  },
-];
+export const NOT_YET: readonly NotYet[] = [];

@@ -57,6 +57,11 @@ export class GeoipFile {
     return { offset, sizeBytes: bytes.length };
   }
 
+  /** The database that workers find at a slot; valid until the second load after the one that gave it. */
+  databaseAt({ offset, sizeBytes }: GeoipSlot): CountryDatabase {
+    return new CountryDatabase(new Uint8Array(this.#memory, offset, sizeBytes), () => {});
+  }
+
   /** Whether the file is another one than the one that was read last. A file that has gone isn't. */
   async hasChanged(): Promise<boolean> {
     if (!this.isConfigured) return false;

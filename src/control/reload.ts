@@ -54,8 +54,19 @@ interface Failure extends LogFields {
   readonly detail: string;
 }
 
+/** One kind of file, as it was read again last. */
+export interface ReloadOutcome {
+  /** Which. */
+  readonly what: string;
+  /** Unix ms. */
+  readonly timeMs: number;
+  /** Why it failed; absent = it worked. */
+  readonly problem?: string;
+}
+
 /** Reads the files, and again. */
 export class Reload implements Disposable {
+  readonly #outcomes = new Map<What, ReloadOutcome>();
   readonly #options: ReloadOptions;
   readonly #certificates = new CertificateFiles();
   readonly #expiry: ExpiryWarnings;
@@ -119,6 +130,11 @@ export class Reload implements Disposable {
     throw new ProxyError("unavailable", `route "${fault.route}" on ${fault.listener}: ${fault.detail}`);
   }
 
+  /** What came of the last reading of each kind of file that was read again. */
+  get outcomes(): readonly ReloadOutcome[] {
+    return [...this.#outcomes.values()];
+  }
+
   /** Reads all files again; a second wish while one is at work is the same one. Never throws: the log says it. */
   async reload(): Promise<void> {
     this.#reloading ??= this.#options.inTurn(() => this.#reload()).finally(() => this.#reloading = undefined);
@@ -141,6 +157,10 @@ export class Reload implements Disposable {
       if (done.length > 0) await change({ ...before, generation, certificates, options });
     } catch (error) {
       failures.push(...done.splice(0).map((what) => ({ what, detail: messageOf(error) })));
+    }
+    for (const what of done) this.#outcomes.set(what, { what, timeMs: Date.now() });
+    for (const { what, detail } of failures) {
+      this.#outcomes.set(what, { what, timeMs: Date.now(), problem: detail });
     }
     for (const failure of failures) this.#tellFailure(failure);
     for (const what of done) log.info("reloaded", { what, generation });

@@ -12,10 +12,10 @@ import type { Endpoint, Route } from "../state/model.ts";
 
 /** Which connections are meant; every condition that is there must hold. */
 export interface ConnectionFilter {
-  /** The listener's id. */
-  readonly listenerId?: number;
-  /** The route's id. */
-  readonly routeId?: number;
+  /** The listener's id is one of these. */
+  readonly listenerIds?: readonly number[];
+  /** The route's id is one of these. */
+  readonly routeIds?: readonly number[];
   /** The route's hostname. */
   readonly hostname?: string;
   /** The client's address or range, canonical. */
@@ -87,15 +87,19 @@ export interface QueriedConnection {
 /** A filter made ready to be asked often. */
 export function matcher(filter: ConnectionFilter): (connection: QueriedConnection) => boolean {
   const range: Cidr | undefined = filter.client === undefined ? undefined : parseAddressOrCidr(filter.client);
-  const ids = filter.ids === undefined ? undefined : new Set(filter.ids);
+  const [ids, listenerIds, routeIds] = [setOf(filter.ids), setOf(filter.listenerIds), setOf(filter.routeIds)];
   return (connection) =>
-    (filter.listenerId === undefined || connection.listenerId === filter.listenerId) &&
-    (filter.routeId === undefined || connection.route?.id === filter.routeId) &&
+    (listenerIds === undefined || listenerIds.has(connection.listenerId)) &&
+    (routeIds === undefined || (connection.route !== undefined && routeIds.has(connection.route.id))) &&
     (filter.hostname === undefined || connection.route?.hostname === filter.hostname) &&
     (filter.client === undefined || (range !== undefined && contains(range, connection.client))) &&
     (filter.acceptedBeforeMs === undefined || connection.nowMs <= filter.acceptedBeforeMs) &&
     (ids === undefined || ids.has(connection.id)) &&
     (filter.country === undefined || connection.country(connection.client) === filter.country);
+}
+
+function setOf<Id>(ids: readonly Id[] | undefined): ReadonlySet<Id> | undefined {
+  return ids === undefined ? undefined : new Set(ids);
 }
 
 /** Tells of a connection. */

@@ -14,8 +14,11 @@ import { RULES_PER_VALUE_MAX, validateListener, validateRoute, validateRule } fr
 
 /** The ids that the next new items get. */
 export interface FirstFreeIds {
+  /** For a listener. */
   readonly listener: number;
+  /** For a route. */
   readonly route: number;
+  /** For a firewall rule. */
   readonly firewallRule: number;
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import { Changes } from "../../src/control/changes.ts";
+import { takeBackOverdue } from "../../src/control/overdue.ts";
 import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import type { ServedState } from "../../src/control/served_state.ts";
 import { Turns } from "../../src/control/turns.ts";
@@ -183,4 +184,16 @@ Deno.test("Changes.rollBack() brings an older revision's content back with its i
   assert.deepEqual(plane.served.configuration, before);
   assert.deepEqual(plane.store.readConfiguration(), before);
   await refuses(plane, "not_found", () => plane.changes.rollBack(99, { author: "me", kind: "rollback" }));
+});
+
+Deno.test("takeBackOverdue() takes an unconfirmed change back before anything is served", async () => {
+  using plane = new Plane();
+  assert.equal(takeBackOverdue(plane.store, plane.nowMs), undefined);
+  await plane.addRule({ confirmWithinMs: 5_000 });
+  assert.equal(takeBackOverdue(plane.store, plane.nowMs + 4_999), undefined);
+  assert.equal(takeBackOverdue(plane.store, plane.nowMs + 5_000), 3);
+  assert.equal(plane.store.readRevision(3)?.kind, "revert");
+  assert.equal(plane.store.readPending(), undefined);
+  assert.ok(!plane.store.readConfiguration().firewallRules.some(({ value }) => value === RULE.value));
+  assert.equal(takeBackOverdue(plane.store, plane.nowMs + 5_000), undefined);
 });

@@ -211,7 +211,7 @@ Deno.test("an HPACK bomb costs no more than its bytes", () => {
     if (peer.recorder.isClosed) break;
     peer.send(frame(HEADERS, 5, 1 + index * 2, [...block(...GET), ...new Uint8Array(16_000).fill(0xbe)]));
   }
-  assert.equal(peer.recorder.error?.flood, "header_expansion", peer.recorder.error?.detail);
+  assert.equal(peer.recorder.error?.flood, "header_expansion", peer.recorder.error?.detail ?? "none");
   assert.ok(performance.now() - startMs < 1_000);
   assert.ok(peer.connection.bufferedBytes - before < 1_000);
 });

@@ -314,7 +314,7 @@ const GRPC: [contentType: string | undefined, expected: boolean][] = [
 Deno.test("isGrpcRequest() tells gRPC by its content type", () => {
   for (const [type, expected] of GRPC) {
     const fields = type === undefined ? [] : ["content-type", type];
-    assert.equal(isGrpcRequest(requestHead({ fields })), expected, type);
+    assert.equal(isGrpcRequest(requestHead({ fields })), expected, type ?? "none");
   }
 });
 

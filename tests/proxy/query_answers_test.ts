@@ -74,8 +74,8 @@ function listed(filter: ConnectionFilter, limit = 100): [ids: string, total: num
 Deno.test("listConnections() lists what every condition of the filter holds for", () => {
   const cases: [ConnectionFilter, string][] = [
     [{}, "abcd"],
-    [{ listenerId: 1 }, "ab"],
-    [{ routeId: 7 }, "cd"],
+    [{ listenerIds: [1] }, "ab"],
+    [{ routeIds: [7] }, "cd"],
     [{ hostname: "6.test" }, "b"],
     [{ client: "192.0.2.0/24" }, "ab"],
     [{ client: "192.0.2.9" }, "b"],
@@ -84,7 +84,7 @@ Deno.test("listConnections() lists what every condition of the filter holds for"
     [{ country: "DE" }, "ab"],
     [{ acceptedBeforeMs: 200 }, "ab"],
     [{ ids: ["d", "x"] }, "d"],
-    [{ listenerId: 2, client: "10.0.0.0/8" }, "d"],
+    [{ listenerIds: [2], client: "10.0.0.0/8" }, "d"],
   ];
   for (const [filter, expected] of cases) {
     assert.deepEqual(listed(filter), [expected, expected.length], JSON.stringify(filter));
@@ -95,14 +95,14 @@ Deno.test("listConnections() lists what every condition of the filter holds for"
 Deno.test("closeConnections() ends what matches now", () => {
   const open = four();
   const all = [...open];
-  assert.equal(closeConnections(open, { listenerId: 2 }, "killed", 0), 2);
+  assert.equal(closeConnections(open, { listenerIds: [2] }, "killed", 0), 2);
   assert.deepEqual(all.map(({ endedBy }) => endedBy), [undefined, undefined, "killed", "killed"]);
 });
 
 Deno.test("closeConnections() drains what matches and ends only what is open still when its time is over", async () => {
   const open = four();
   const [first, second, third] = open;
-  assert.equal(closeConnections(open, { listenerId: 1 }, "drained", 20), 2);
+  assert.equal(closeConnections(open, { listenerIds: [1] }, "drained", 20), 2);
   assert.deepEqual([first?.isDrained, second?.isDrained, third?.isDrained], [true, true, false]);
   open.delete(first!);
   const { promise, resolve } = Promise.withResolvers<void>();

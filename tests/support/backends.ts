@@ -117,7 +117,7 @@ export async function resettingBackend(options: { answer?: string } = {}): Promi
     sockets.add(socket);
     socket.on("error", () => end("reset"));
     socket.on("close", () => (sockets.delete(socket), end("closed")));
-    socket.once("data", (data) => {
+    socket.once("data", (data: Uint8Array) => {
       recordRead(record, new Uint8Array(data));
       socket.write(options.answer ?? "", () => socket.resetAndDestroy());
     });

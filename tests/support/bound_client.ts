@@ -37,7 +37,7 @@ export function exchangeFrom(localAddress: string, addr: string, request?: Uint8
       resolve({ bytes: new Uint8Array(Buffer.concat(chunks)), end });
     };
     socket.on("connect", () => request !== undefined && socket.end(request));
-    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("data", (chunk: Uint8Array) => chunks.push(chunk));
     socket.on("end", () => finish("FIN"));
     socket.on("error", (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
   });

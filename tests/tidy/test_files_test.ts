@@ -34,7 +34,7 @@ function isRunBy(command: string, path: string): boolean {
 
 Deno.test("nameFault() fires when a name is no sentence about a subject", () => {
   for (const name of [undefined, "parse", "parse works", "should parse a name", "parse() reads a name."]) {
-    assert.notEqual(nameFault(name), undefined, name);
+    assert.notEqual(nameFault(name), undefined, String(name));
   }
   assert.equal(nameFault("parse() reads a name when there is one"), undefined);
 });

@@ -1,0 +1,51 @@
+/**
+ * The admin API of a running server, from its composition root's parts to a listening socket.
+ *
+ * @module
+ */
+
+import type { GrpcSettings } from "../state/settings.ts";
+import { HealthState } from "./health.ts";
+import { runningPlane, type ServerParts } from "./running_plane.ts";
+import { AdminServer } from "./server.ts";
+import { adminHandlers } from "./service.ts";
+
+/** A running admin API. */
+export class Admin {
+  readonly #health: HealthState;
+  readonly #server: AdminServer;
+
+  private constructor(health: HealthState, server: AdminServer) {
+    this.#health = health;
+    this.#server = server;
+  }
+
+  /**
+   * Listens and answers.
+   *
+   * @param onRefused told of clients that were turned away
+   * @throws ProxyError busy or unavailable when it can't listen, or a certificate can't be used
+   */
+  static async start(
+    settings: GrpcSettings,
+    parts: ServerParts,
+    onRefused: (detail: string) => void,
+  ): Promise<Admin> {
+    const health = new HealthState();
+    const started: { server?: AdminServer } = {};
+    const plane = runningPlane(parts, async () => await started.server?.reload());
+    const handlers = adminHandlers(plane, health, settings.reflection);
+    started.server = await AdminServer.start({ settings, handlers, onRefused });
+    return new Admin(health, started.server);
+  }
+
+  /** Says NOT_SERVING from now on. */
+  drain(): void {
+    this.#health.drain();
+  }
+
+  /** Stops listening and ends every call. */
+  async close(): Promise<void> {
+    await this.#server.close();
+  }
+}

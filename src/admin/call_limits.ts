@@ -1,0 +1,28 @@
+/**
+ * What bounds a client of the admin API.
+ *
+ * @module
+ */
+
+/** Largest message, either way. */
+export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+/** Connections at once. */
+export const CONNECTIONS_MAX = 64;
+/** Streams that one client may have open. */
+export const STREAMS_MAX = 100;
+/** One header section. */
+export const HEADER_BYTES_MAX = 16_384;
+/** Bytes of all requests that are under way. */
+export const REQUEST_BYTES_MAX = 32 * 1024 * 1024;
+/** A connection without a call is closed after so long. */
+export const IDLE_MS = 300_000;
+/** A silent client is asked whether it is still there. */
+export const PING_INTERVAL_MS = 30_000;
+/** What a request of one message may take to arrive. */
+export const REQUEST_MS = 30_000;
+/** What a client may take to read a part of an answer. */
+export const UNREAD_MS = 60_000;
+/** A TLS handshake. */
+export const HANDSHAKE_MS = 10_000;
+/** Longest deadline that a call may ask for. */
+export const TIMEOUT_MS_MAX: number = 24 * 60 * 60 * 1_000;

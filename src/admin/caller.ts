@@ -1,0 +1,20 @@
+/**
+ * Who calls, as the service sees it.
+ *
+ * @module
+ */
+
+import { type ContextKey, createContextKey } from "@connectrpc/connect";
+
+/** One caller. */
+export interface Caller {
+  /** As a revision names it: a certificate's subject, `uid:N`, or `local`. */
+  readonly author: string;
+  /** False = it may look and not change. */
+  readonly mayChange: boolean;
+}
+
+/** Where a call's context has its caller. */
+export const CALLER: ContextKey<Caller> = createContextKey<Caller>({ author: "", mayChange: false }, {
+  description: "caller",
+});

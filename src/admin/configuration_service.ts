@@ -1,0 +1,247 @@
+/**
+ * The calls that list and change listeners, routes and firewall rules.
+ *
+ * @module
+ */
+
+import type { ServiceImpl } from "@connectrpc/connect";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { ChangeOutcome } from "../control/changes.ts";
+import type { ConfigurationDraft, RouteReference } from "../state/configuration_draft.ts";
+import { formatEndpoint } from "../state/listen_address.ts";
+import type { Configuration, FirewallRule, Listener, Route } from "../state/model.ts";
+import type { KeptAnswer } from "../store/kept_answers.ts";
+import { listenerMessage, routeMessage, ruleMessage } from "./answers.ts";
+import type { ControlPlane } from "./control_plane.ts";
+import { endExisting } from "./existing.ts";
+import { Existing, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
+import type { Route as RouteMessage } from "./gen/mc_proxy/v1/configuration_pb.ts";
+import { look, mutation } from "./mutations.ts";
+import {
+  invalid,
+  readHostname,
+  readListenAddress,
+  readListener,
+  readOptionalListener,
+  readRoute,
+  readRouteUpdate,
+  readRule,
+} from "./requests.ts";
+
+type Methods = Pick<
+  ServiceImpl<typeof ProxyAdminService>,
+  | "listListeners"
+  | "addListener"
+  | "removeListener"
+  | "listRoutes"
+  | "addRoute"
+  | "updateRoute"
+  | "removeRoute"
+  | "getFirewallRules"
+  | "addFirewallRule"
+  | "removeFirewallRule"
+>;
+
+/** A change that one call asks for. */
+interface Asked<Value> {
+  readonly author: string;
+  readonly expectedRevision: number | undefined;
+  readonly edit: (draft: ConfigurationDraft, current: Configuration) => Value;
+  /** The answer that is kept with the change. */
+  readonly answer: ((outcome: ChangeOutcome<Value>) => KeptAnswer | undefined) | undefined;
+}
+
+/** The implementation. */
+export function configurationService(plane: ControlPlane): Methods {
+  return { ...listenerMethods(plane), ...routeMethods(plane), ...ruleMethods(plane) };
+}
+
+function make<Value>(plane: ControlPlane, asked: Asked<Value>): Promise<ChangeOutcome<Value>> {
+  return plane.changes.make({ ...asked, kind: "rpc" });
+}
+
+type ListenerMethods = Pick<Methods, "listListeners" | "addListener" | "removeListener">;
+
+function listenerMethods(plane: ControlPlane): ListenerMethods {
+  const { listListeners, addListener, removeListener } = ProxyAdminService.method;
+  return {
+    listListeners: look(plane, listListeners, () => {
+      const { configuration, revision } = plane.served();
+      return {
+        listeners: configuration.listeners.map((each) => listenerMessage(each, plane.tallies)),
+        revision,
+      };
+    }),
+    addListener: mutation(plane, addListener, async ({ listener, expectedRevision }, { author, keep }) => {
+      if (listener === undefined) throw invalid("listener", "a listener");
+      const seed = readListener(listener);
+      const answerOf = ({ value, revision }: ChangeOutcome<Listener>) => ({
+        listener: listenerMessage(value),
+        revision,
+      });
+      const outcome = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) => draft.addListener(seed),
+        answer: keep && ((made) => keep(answerOf(made))),
+      });
+      return answerOf(outcome);
+    }),
+    removeListener: mutation(plane, removeListener, async (request, { author, keep }) => {
+      const { id, addr, existing, expectedRevision } = request;
+      const reference = id === 0 ? readListenAddress(addr, "addr") : id;
+      const { revision, value } = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) => draft.removeListener(reference),
+        answer: keep &&
+          ((made) => keep({ revision: made.revision, connectionsTouched: touched(made.value.id) })),
+      });
+      function touched(listenerId: number): number {
+        return plane.tallies.listener(listenerId);
+      }
+      const ended = { filter: { listenerIds: [value.id] }, reason: "listener_removed" } as const;
+      return { revision, connectionsTouched: await endExisting(plane, existing, Existing.DRAIN, [ended]) };
+    }),
+  };
+}
+
+type RouteMethods = Pick<Methods, "listRoutes" | "addRoute" | "updateRoute" | "removeRoute">;
+
+function routeMethods(plane: ControlPlane): RouteMethods {
+  const { listRoutes, addRoute, updateRoute, removeRoute } = ProxyAdminService.method;
+  const answerOf = ({ value, revision }: ChangeOutcome<{ listenerId: number; route: Route }>) => ({
+    route: routeMessage(
+      value.route,
+      listenerOf(plane, value.listenerId),
+      plane.tallies.route(value.route.id),
+    ),
+    revision,
+  });
+  return {
+    listRoutes: look(plane, listRoutes, ({ listener }) => {
+      const { configuration, revision } = plane.served();
+      const wanted = readOptionalListener(listener, "listener");
+      const text = wanted && formatEndpoint(wanted);
+      const routes = configuration.listeners
+        .filter(({ address }) => text === undefined || formatEndpoint(address) === text)
+        .flatMap((each) =>
+          each.routes.map((route) => routeMessage(route, each, plane.tallies.route(route.id)))
+        );
+      return { routes, revision };
+    }),
+    addRoute: mutation(plane, addRoute, async ({ route, expectedRevision }, { author, keep }) => {
+      if (route === undefined) throw invalid("route", "a route");
+      const listener = readOptionalListener(route.listener, "route.listener");
+      const seed = readRoute(route);
+      const outcome = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) => draft.addRoute(listener, seed),
+        answer: keep && ((made) => keep(answerOf(made))),
+      });
+      return answerOf(outcome);
+    }),
+    updateRoute: mutation(plane, updateRoute, async (request, { author, keep }) => {
+      const { route, updateMask, expectedRevision } = request;
+      if (route === undefined) throw invalid("route", "a route");
+      const reference = routeReference(route, "route.");
+      const outcome = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) =>
+          draft.updateRoute(reference, (before) => readRouteUpdate(before, route, updateMask?.paths ?? [])),
+        answer: keep && ((made) => keep(answerOf(made))),
+      });
+      return answerOf(outcome);
+    }),
+    removeRoute: mutation(plane, removeRoute, async (request, { author, keep }) => {
+      const { existing, expectedRevision } = request;
+      const reference = routeReference(request, "");
+      const { revision, value } = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) => draft.removeRoute(reference),
+        answer: keep && ((made) =>
+          keep({
+            revision: made.revision,
+            connectionsTouched: plane.tallies.route(made.value.route.id),
+          })),
+      });
+      const ended = { filter: { routeIds: [value.route.id] }, reason: "route_removed" } as const;
+      return { revision, connectionsTouched: await endExisting(plane, existing, Existing.DRAIN, [ended]) };
+    }),
+  };
+}
+
+/** Which route a message means. */
+export function routeReference(
+  { id, listener, hostname }: Pick<RouteMessage, "id" | "listener" | "hostname">,
+  prefix: string,
+): RouteReference {
+  if (id !== 0) return { id };
+  return {
+    listener: readOptionalListener(listener, `${prefix}listener`),
+    hostname: readHostname(hostname, `${prefix}hostname`),
+  };
+}
+
+function listenerOf(plane: ControlPlane, id: number): Listener | undefined {
+  return plane.served().configuration.listeners.find((listener) => listener.id === id);
+}
+
+type RuleMethods = Pick<Methods, "getFirewallRules" | "addFirewallRule" | "removeFirewallRule">;
+
+function ruleMethods(plane: ControlPlane): RuleMethods {
+  const { getFirewallRules, addFirewallRule, removeFirewallRule } = ProxyAdminService.method;
+  return {
+    getFirewallRules: look(plane, getFirewallRules, () => {
+      const { configuration, revision } = plane.served();
+      return { rules: configuration.firewallRules.map(ruleMessage), revision };
+    }),
+    addFirewallRule: mutation(plane, addFirewallRule, async (request, { author, keep }) => {
+      const { rule, ttl, existing, expectedRevision } = request;
+      if (rule === undefined) throw invalid("rule", "a rule");
+      const seed = readRule(rule);
+      if (ttl !== undefined && seed.expiresAtMs !== undefined) {
+        throw invalid("ttl", "no ttl together with rule.expire_time");
+      }
+      if (ttl !== undefined && durationMs(ttl) <= 0) throw invalid("ttl", "more than 0 s");
+      const expiring = ttl === undefined
+        ? seed
+        : { ...seed, expiresAtMs: Math.ceil(Date.now() + durationMs(ttl)) };
+      if (expiring.expiresAtMs !== undefined && expiring.expiresAtMs <= Date.now()) {
+        throw invalid("rule.expire_time", "a time to come");
+      }
+      const { revision, value } = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) => draft.addRule(expiring),
+        answer: keep && ((made) => keep({ rule: ruleMessage(made.value), revision: made.revision })),
+      });
+      const doesBlock = value.action === "block" && value.mode === "enforce";
+      const ends = existing === Existing.UNSPECIFIED || !doesBlock ? Existing.KEEP : existing;
+      const connectionsTouched = await endExisting(plane, ends, Existing.KEEP, [matchedBy(value)]);
+      return { rule: ruleMessage(value), revision, connectionsTouched };
+    }),
+    removeFirewallRule: mutation(plane, removeFirewallRule, async (request, { author, keep }) => {
+      const { id, existing, expectedRevision } = request;
+      if (id === 0) throw invalid("id", "the id of a firewall rule");
+      const { revision, value } = await make(plane, {
+        author,
+        expectedRevision,
+        edit: (draft) => draft.removeRule(id),
+        answer: keep && ((made) => keep({ revision: made.revision })),
+      });
+      return {
+        revision,
+        connectionsTouched: await endExisting(plane, existing, Existing.KEEP, [matchedBy(value)]),
+      };
+    }),
+  };
+}
+
+function matchedBy({ type, value }: FirewallRule): Parameters<typeof endExisting>[3][number] {
+  const filter = type === "country" ? { country: value } : { client: value };
+  return { filter, reason: `blocked_${type}` };
+}

@@ -1,0 +1,106 @@
+/**
+ * What the admin API works on: the running server as its composition root hands it over.
+ *
+ * @module
+ */
+
+import type { Changes } from "../control/changes.ts";
+import type { ServedState } from "../control/served_state.ts";
+import type { WorkerQueries } from "../control/worker_queries.ts";
+import type { IpAddress } from "../policy/ip_address.ts";
+import type { Settings } from "../state/settings.ts";
+import type { Store } from "../store/store.ts";
+import type { ConnectionFeed } from "./connection_feed.ts";
+
+/** One kind of file, as it was read last. */
+export interface ReloadOutcome {
+  /** `geoip` or `certificate`. */
+  readonly what: string;
+  /** Unix ms. */
+  readonly timeMs: number;
+  /** Why it failed; absent = it worked. */
+  readonly problem?: string;
+}
+
+/** A certificate that a route shows. */
+export interface ShownCertificate {
+  /** The route's id. */
+  readonly routeId: number;
+  /** DNS names, lower case. */
+  readonly names: readonly string[];
+  /** Unix ms. */
+  readonly notBeforeMs: number;
+  /** Unix ms. */
+  readonly notAfterMs: number;
+}
+
+/** One worker's place. */
+export interface WorkerPlace {
+  /** Its number. */
+  readonly column: number;
+  /** Absent = nobody is there. */
+  readonly pid: number | undefined;
+  /** Whether it serves. */
+  readonly isServing: boolean;
+}
+
+/** What is counted. */
+export interface Tallies {
+  /** Connections open now. */
+  readonly all: number;
+  /** Connections that a worker has open. */
+  worker(column: number): number;
+  /** Connections that a listener has open. */
+  listener(id: number): number;
+  /** Connections that a route has open. */
+  route(id: number): number;
+  /** Connections of a listener that have ended. */
+  ended(listenerId: number): number;
+}
+
+/** The running server. */
+export interface ControlPlane {
+  /** Of mc-proxy. */
+  readonly version: string;
+  /** What the TOML file says beside the seed, as it says it. */
+  readonly fileSettings: Settings;
+  /** The same with effective limits. */
+  readonly settings: Settings;
+  /** When the server was started, Unix ms. */
+  readonly startedMs: number;
+  /** Where revisions are. */
+  readonly store: Store;
+  /** The way to change the configuration. */
+  readonly changes: Changes;
+  /** Questions to the workers. */
+  readonly queries: WorkerQueries;
+  /** Connections that have ended. */
+  readonly feed: ConnectionFeed;
+  /** What is counted. */
+  readonly tallies: Tallies;
+  /** What all workers serve. */
+  readonly served: () => ServedState;
+  /** Every worker's place. */
+  readonly workers: () => readonly WorkerPlace[];
+  /** Workers that were replaced. */
+  readonly workerRestarts: () => number;
+  /** The country of an address, where it is known. */
+  readonly country: (address: IpAddress) => string | undefined;
+  /** When the GeoIP database in use was built, Unix ms; absent = none is configured. */
+  readonly geoipBuiltMs: () => number | undefined;
+  /** Certificates that are shown. */
+  readonly certificates: () => readonly ShownCertificate[];
+  /** The last reload of each kind of file. */
+  readonly reloads: () => readonly ReloadOutcome[];
+  /** Reads files again. */
+  readonly reload: () => Promise<readonly ReloadOutcome[]>;
+  /** Copies the database in a process of its own. @throws ProxyError */
+  readonly snapshot: (
+    path: string | undefined,
+    signal: AbortSignal,
+  ) => Promise<{ readonly path: string; readonly sizeBytes: number; readonly revision: number }>;
+  /** Metrics in Prometheus' text format. */
+  readonly metrics: () => Promise<string>;
+  /** Whether the server is about to stop. */
+  readonly isDraining: () => boolean;
+}

@@ -1,0 +1,106 @@
+/**
+ * One call: its request as it comes, its answer as it goes, and its end.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { UNREAD_MS } from "./call_limits.ts";
+import { RequestBody, type RequestBudget } from "./request_body.ts";
+
+/** Bytes of an answer that are given to the connection at once. */
+const PART_BYTES = 32_768;
+
+/** What a call works with. */
+export interface GrpcCallOptions {
+  /** Its stream. */
+  readonly streamId: number;
+  /** Bytes of all calls' requests. */
+  readonly budget: RequestBudget;
+  /** What the request may take to arrive. */
+  readonly requestMs: number;
+  /** A clock in ms that never goes back. */
+  readonly now: () => number;
+  /** Lets the client send so much again. */
+  readonly credit: (flowBytes: number) => void;
+}
+
+/** One call. */
+export class GrpcCall {
+  /** Its stream. */
+  readonly streamId: number;
+  /** What the handler reads. */
+  readonly body: RequestBody;
+  readonly #options: GrpcCallOptions;
+  readonly #abort = new AbortController();
+  readonly #startedMs: number;
+  #heldBytes = 0;
+  #writingSinceMs = Infinity;
+  #wake: (() => void) | undefined;
+
+  /** A call whose head has come. */
+  constructor(options: GrpcCallOptions) {
+    this.#options = options;
+    this.streamId = options.streamId;
+    this.#startedMs = options.now();
+    this.body = new RequestBody(options.credit);
+  }
+
+  /** Aborted when the call is over, however. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Content has come. */
+  receive(bytes: Uint8Array, flowBytes: number): void {
+    if (!this.#options.budget.take(bytes.length)) {
+      this.#options.credit(flowBytes);
+      this.body.end(new ConnectError("too many requests are under way", Code.ResourceExhausted));
+      return;
+    }
+    this.#heldBytes += bytes.length;
+    this.body.push(bytes, flowBytes);
+  }
+
+  /** Whether the client takes too long to send its request, or to read its answer. */
+  isOverdue(nowMs: number): boolean {
+    if (nowMs - this.#writingSinceMs > UNREAD_MS) return true;
+    return !this.body.isEnded && nowMs - this.#startedMs > this.#options.requestMs;
+  }
+
+  /**
+   * Writes in parts, each when the one before has gone.
+   *
+   * @param send gives a part to the connection and says whether it has gone already
+   * @param isGone says so later
+   * @throws when the call is over before all has gone
+   */
+  async write(bytes: Uint8Array, send: (part: Uint8Array) => boolean, isGone: () => boolean): Promise<void> {
+    for (let start = 0; start < bytes.length; start += PART_BYTES) {
+      this.#writingSinceMs = this.#options.now();
+      let gone = send(bytes.subarray(start, start + PART_BYTES));
+      while (!gone) {
+        this.signal.throwIfAborted();
+        await new Promise<void>((resolve) => this.#wake = resolve);
+        this.#wake = undefined;
+        gone = isGone();
+      }
+      this.signal.throwIfAborted();
+    }
+    this.#writingSinceMs = Infinity;
+  }
+
+  /** What was written may have gone. */
+  wake(): void {
+    this.#wake?.();
+  }
+
+  /** It is over. */
+  cancel(): void {
+    this.#options.budget.release(this.#heldBytes);
+    this.#heldBytes = 0;
+    if (!this.signal.aborted) this.#abort.abort();
+    void this.body.return();
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The running server's parts as the admin API wants them.
+ *
+ * @module
+ */
+
+import { X509Certificate } from "node:crypto";
+import project from "../../deno.json" with { type: "json" };
+import type { BootConfig } from "../config/parse.ts";
+import type { Changes } from "../control/changes.ts";
+import type { GeoipFile } from "../control/geoip_file.ts";
+import { metricsText } from "../control/measure.ts";
+import type { Reload } from "../control/reload.ts";
+import type { ServedState } from "../control/served_state.ts";
+import { takeSnapshotApart } from "../control/snapshot_process.ts";
+import type { Supervisor } from "../control/supervisor.ts";
+import { Tallies } from "../control/tallies.ts";
+import { ProxyError } from "../errors.ts";
+import type { CountryDatabase } from "../net/geoip.ts";
+import type { SharedMemory } from "../observe/shared_memory.ts";
+import type { GeoipSlot } from "../proxy/messages.ts";
+import type { Limits } from "../state/limits.ts";
+import type { Store } from "../store/store.ts";
+import type { ConnectionFeed } from "./connection_feed.ts";
+import type { ControlPlane, ReloadOutcome, ShownCertificate } from "./control_plane.ts";
+
+/** A running server's parts. */
+export interface ServerParts {
+  /** The way to change the configuration. */
+  readonly changes: Changes;
+  /** What the TOML file says. */
+  readonly config: BootConfig;
+  /** The TOML file. */
+  readonly configPath: string;
+  /** Connections that have ended. */
+  readonly feed: ConnectionFeed;
+  /** The GeoIP file. */
+  readonly geoip: GeoipFile;
+  /** Whether the server is about to stop. */
+  readonly isDraining: () => boolean;
+  /** Effective limits. */
+  readonly limits: Limits;
+  /** Counters and gauges. */
+  readonly memory: SharedMemory;
+  /** Reads files again. */
+  readonly reload: Reload;
+  /** Where revisions are. */
+  readonly store: Store;
+  /** The workers. */
+  readonly supervisor: Supervisor;
+}
+
+/** Puts them together. @param reloadAdmin reads the admin API's own certificates again, or throws */
+export function runningPlane(parts: ServerParts, reloadAdmin: () => Promise<void>): ControlPlane {
+  let own: ReloadOutcome | undefined;
+  const ownOutcome = (): readonly ReloadOutcome[] => own === undefined ? [] : [own];
+  const reloadOwn = async (): Promise<void> => {
+    try {
+      await reloadAdmin();
+      own = undefined;
+    } catch (error) {
+      own = {
+        what: "grpc",
+        timeMs: Date.now(),
+        problem: error instanceof Error ? error.message : String(error),
+      };
+    }
+  };
+  const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining } = parts;
+  const countries = new Countries(parts.geoip);
+  const names = new CertificateNames();
+  const served = (): ServedState => {
+    if (supervisor.served === undefined) throw new ProxyError("unavailable", "the proxy is not serving yet");
+    return supervisor.served;
+  };
+  const database = (): CountryDatabase | undefined => countries.at(served().options.geoip);
+  return {
+    version: project.version,
+    fileSettings: config.settings,
+    settings: { ...config.settings, limits },
+    startedMs: Date.now(),
+    store,
+    changes,
+    queries: supervisor.queries,
+    feed,
+    tallies: new Tallies(memory, supervisor.slots),
+    served,
+    workers: () => supervisor.workers,
+    workerRestarts: () => supervisor.restarts,
+    country: (address) => database()?.country(address),
+    geoipBuiltMs: () => database()?.builtAtMs,
+    certificates: () => names.of(served()),
+    reloads: () => [...reload.outcomes, ...ownOutcome()],
+    reload: async () => {
+      await reload.reload();
+      await reloadOwn();
+      return [...reload.outcomes, ...ownOutcome()];
+    },
+    snapshot: (path, signal) => takeSnapshotApart(parts.configPath, path, signal),
+    metrics: () =>
+      Promise.resolve(metricsText({
+        memory,
+        slots: supervisor.slots,
+        served: served(),
+        workerRestarts: supervisor.restarts,
+        geoipBuiltMs: database()?.builtAtMs,
+      }, Date.now())),
+    isDraining,
+  };
+}
+
+/** The country database that workers use, opened here once. */
+class Countries {
+  readonly #file: GeoipFile;
+  #open: { readonly slot: GeoipSlot; readonly database: CountryDatabase } | undefined;
+
+  constructor(file: GeoipFile) {
+    this.#file = file;
+  }
+
+  at(slot: GeoipSlot | undefined): CountryDatabase | undefined {
+    if (slot === undefined) return undefined;
+    if (this.#open?.slot !== slot) this.#open = { slot, database: this.#file.databaseAt(slot) };
+    return this.#open.database;
+  }
+}
+
+/** The names in certificates, read once for each. */
+class CertificateNames {
+  readonly #byText = new Map<string, readonly string[]>();
+
+  of({ certificates }: ServedState): ShownCertificate[] {
+    return [...certificates.routes].flatMap(([routeId, { pems, validity }]) => {
+      const text = pems.chain === undefined ? undefined : certificates.texts.get(pems.chain);
+      if (text === undefined || validity === undefined) return [];
+      return [{ routeId, names: this.#names(text), ...validity }];
+    });
+  }
+
+  #names(text: string): readonly string[] {
+    let names = this.#byText.get(text);
+    if (names === undefined) {
+      if (this.#byText.size > 1_000) this.#byText.clear();
+      const entries = (new X509Certificate(text).subjectAltName ?? "").split(", ");
+      names = entries.filter((entry) => entry.startsWith("DNS:")).map((entry) =>
+        entry.slice(4).toLowerCase()
+      );
+      this.#byText.set(text, names);
+    }
+    return names;
+  }
+}

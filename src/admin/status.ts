@@ -1,0 +1,135 @@
+/**
+ * How the proxy is, put together from everything that knows a part of it.
+ *
+ * @module
+ */
+
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { formatDuration } from "../config/duration.ts";
+import { coversHostname } from "../net/certificates.ts";
+import { type LimitRow, LIMITS } from "../state/limits.ts";
+import { formatEndpoint } from "../state/listen_address.ts";
+import type { Listener, Route } from "../state/model.ts";
+import type { ControlPlane } from "./control_plane.ts";
+import { type Certificate, CertificateSchema } from "./gen/mc_proxy/v1/explain_pb.ts";
+import { type Status, StatusSchema } from "./gen/mc_proxy/v1/status_pb.ts";
+
+/** The status as an answer carries it. @param nowMs Unix ms */
+export function statusMessage(plane: ControlPlane, nowMs: number): Status {
+  const { configuration, revision, generation } = plane.served();
+  const { tallies } = plane;
+  const pending = plane.changes.pending;
+  const geoipBuiltMs = plane.geoipBuiltMs();
+  const problems = problemsOf(plane, nowMs);
+  return create(StatusSchema, {
+    version: plane.version,
+    pid: Deno.pid,
+    startTime: timestampFromMs(plane.startedMs),
+    uptime: durationFromMs(nowMs - plane.startedMs),
+    revision,
+    generation,
+    isHealthy: problems.length === 0,
+    problems,
+    isDraining: plane.isDraining(),
+    workers: plane.workers().map(({ column, pid, isServing }) => ({
+      worker: column,
+      pid: pid ?? 0,
+      isCurrent: isServing,
+      revision: isServing ? revision : 0,
+      openConnections: tallies.worker(column),
+    })),
+    listeners: configuration.listeners.map(({ id, address, routes }) => ({
+      id,
+      addr: formatEndpoint(address),
+      routes: routes.length,
+      openConnections: tallies.listener(id),
+      endedConnections: BigInt(tallies.ended(id)),
+    })),
+    openConnections: tallies.all,
+    firewallRules: configuration.firewallRules.length,
+    workerRestarts: plane.workerRestarts(),
+    limits: Object.entries(LIMITS).map(([name, row]) => ({
+      key: row.key,
+      value: formatLimit(row, plane.settings.limits[name as keyof typeof LIMITS]),
+      defaultValue: formatLimit(row, row.default),
+    })),
+    ...(geoipBuiltMs !== undefined && { geoipTime: timestampFromMs(geoipBuiltMs) }),
+    certificates: routesOf(plane).flatMap(([listener, route]) => {
+      const certificate = certificateMessage(plane, listener, route, nowMs);
+      return certificate === undefined ? [] : [certificate];
+    }),
+    reloads: plane.reloads().map(({ what, timeMs, problem }) => ({
+      what,
+      time: timestampFromMs(timeMs),
+      problem: problem ?? "",
+    })),
+    ...(pending !== undefined && {
+      pendingConfirm: {
+        revision: pending.revision,
+        revertTo: pending.revertTo,
+        deadline: timestampFromMs(pending.deadlineMs),
+      },
+    }),
+  });
+}
+
+/** The certificate that a route shows; absent = it shows none because it is L4. */
+export function certificateMessage(
+  plane: ControlPlane,
+  listener: Pick<Listener, "address">,
+  route: Route,
+  nowMs: number,
+): Certificate | undefined {
+  if (route.l7 === undefined) return undefined;
+  const names = { listener: formatEndpoint(listener.address), route: route.hostname, path: route.l7.tlsCert };
+  const shown = plane.certificates().find(({ routeId }) => routeId === route.id);
+  if (shown === undefined) {
+    return create(CertificateSchema, { ...names, problem: "it can't be used; the log says why" });
+  }
+  const problem = nowMs > shown.notAfterMs
+    ? "it has expired"
+    : nowMs < shown.notBeforeMs
+    ? "it is not yet valid"
+    : "";
+  return create(CertificateSchema, {
+    ...names,
+    names: [...shown.names],
+    notBefore: timestampFromMs(shown.notBeforeMs),
+    notAfter: timestampFromMs(shown.notAfterMs),
+    coversHostname: coversHostname(shown.names, route.hostname),
+    problem,
+  });
+}
+
+function routesOf(plane: ControlPlane): [Listener, Route][] {
+  return plane.served().configuration.listeners.flatMap((listener) =>
+    listener.routes.filter(({ enabled }) => enabled).map((route): [Listener, Route] => [listener, route])
+  );
+}
+
+/** What is wrong, one sentence each. */
+function problemsOf(plane: ControlPlane, nowMs: number): string[] {
+  const problems: string[] = [];
+  if (plane.isDraining()) problems.push("the proxy is about to stop");
+  for (const { column, pid, isServing } of plane.workers()) {
+    if (isServing) continue;
+    problems.push(`worker ${column} ${pid === undefined ? "is not there" : "does not serve yet"}`);
+  }
+  for (const { what, problem } of plane.reloads()) {
+    if (problem !== undefined) problems.push(`the last reload of ${what} failed: ${problem}`);
+  }
+  for (const [listener, route] of routesOf(plane)) {
+    const certificate = certificateMessage(plane, listener, route, nowMs);
+    if (certificate === undefined || certificate.problem === "") continue;
+    problems.push(
+      `certificate of route ${route.hostname} on ${certificate.listener}: ${certificate.problem}`,
+    );
+  }
+  return problems;
+}
+
+/** A limit as an operator would write it. */
+function formatLimit(row: LimitRow, value: number): string {
+  return row.unit === "duration" ? formatDuration(value) : String(value);
+}

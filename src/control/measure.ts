@@ -1,0 +1,94 @@
+/**
+ * The running server's metrics, as text and as a file.
+ *
+ * @module
+ */
+
+import { renderMetrics } from "../observe/metrics.ts";
+import type { SharedMemory } from "../observe/shared_memory.ts";
+import { formatEndpoint } from "../state/listen_address.ts";
+import type { Log } from "../observe/log.ts";
+import type { ServedState } from "./served_state.ts";
+import type { Slots } from "./slots.ts";
+
+/** Between two writings of the file. */
+const FILE_INTERVAL_MS = 15_000;
+
+/** What is measured. */
+export interface MeasuredServer {
+  /** Counters and gauges. */
+  readonly memory: SharedMemory;
+  /** Where they stand. */
+  readonly slots: Pick<Slots, "listener" | "route">;
+  /** What all workers serve. */
+  readonly served: ServedState;
+  /** Workers that were replaced. */
+  readonly workerRestarts: number;
+  /** When the GeoIP database was built, Unix ms; absent = none. */
+  readonly geoipBuiltMs: number | undefined;
+}
+
+/** The metrics in Prometheus' text format. @param nowMs Unix ms */
+export function metricsText(server: MeasuredServer, nowMs: number): string {
+  const { memory, slots, served, workerRestarts, geoipBuiltMs } = server;
+  const { configuration, revision, generation, certificates } = served;
+  const listeners = configuration.listeners.map(({ id, address }) => ({
+    name: formatEndpoint(address),
+    slot: slots.listener(id) ?? 0,
+  }));
+  const routes = configuration.listeners.flatMap((listener) =>
+    listener.routes.filter(({ mode }) => mode === "l7").map(({ id, hostname }) => {
+      const endMs = certificates.routes.get(id)?.validity?.notAfterMs;
+      return {
+        name: `${formatEndpoint(listener.address)} ${hostname}`,
+        slot: slots.route(id) ?? 0,
+        ...(endMs !== undefined && { certificateEndMs: endMs }),
+      };
+    })
+  );
+  return renderMetrics(memory, {
+    listeners,
+    routes,
+    revision,
+    generation,
+    workerRestarts,
+    geoipBuiltMs,
+    nowMs,
+  });
+}
+
+/** Writes the metrics to a file again and again, whole each time: a reader never sees half of it. */
+export class MetricsFile implements Disposable {
+  readonly #path: string;
+  readonly #measured: () => MeasuredServer;
+  readonly #log: Log;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #hasFailed = false;
+
+  /** Writes at once, and then every 15 s until disposal. @param measured says what */
+  constructor(path: string, measured: () => MeasuredServer, log: Log) {
+    this.#path = path;
+    this.#measured = measured;
+    this.#log = log;
+    this.#timer = setInterval(() => void this.write(), FILE_INTERVAL_MS);
+    void this.write();
+  }
+
+  /** Writes. Never throws: a failure is logged, once until it works again. */
+  async write(): Promise<void> {
+    const draft = `${this.#path}.new`;
+    try {
+      await Deno.writeTextFile(draft, metricsText(this.#measured(), Date.now()));
+      await Deno.rename(draft, this.#path);
+      this.#hasFailed = false;
+    } catch (error) {
+      if (!this.#hasFailed) this.#log.warning("metrics_file_failed", { detail: String(error) });
+      this.#hasFailed = true;
+    }
+  }
+
+  /** Writes no more. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}

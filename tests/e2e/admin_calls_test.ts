@@ -1,0 +1,228 @@
+/**
+ * Goal: what the admin API says and changes is what the proxy does, and it is all there again after a kill.
+ * Method: the real program with a Unix socket, our own client on it, clients through its listeners.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+
+import { type AdminClient, connectAdmin } from "../../src/admin/client.ts";
+import { FirewallRuleType, RouteSchema } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
+import { Verdict } from "../../src/admin/gen/mc_proxy/v1/explain_pb.ts";
+import { clientHello } from "../support/client_hello.ts";
+import { freePort } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { startServer } from "../support/program.ts";
+import { exchange } from "../support/raw_client.ts";
+
+const TABLES = {
+  listeners: [{ routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }] }],
+  grpc: { addr: "unix:admin.sock" },
+  proxy: { workers: 2 },
+};
+
+function adminOf(folder: string): Promise<AdminClient> {
+  const addr = `unix:${folder}/admin.sock`;
+  return connectAdmin({ addr, tlsCert: "", serverCa: "", clientCert: "", clientKey: "" });
+}
+
+/** The code of what a call throws. */
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "none";
+  } catch (error) {
+    assert.ok(error instanceof ConnectError, String(error));
+    return Code[error.code]!;
+  }
+}
+
+Deno.test("the admin API changes routes, rules and listeners, and a kill loses none of it", async () => {
+  await using proxy = await startProxy(TABLES);
+  const { folder } = proxy.config;
+  {
+    await using admin = await adminOf(folder);
+    const { api } = admin;
+    assert.equal(await codeOf(api.removeRoute({ id: 99 })), "NotFound");
+    const { route, revision } = await api.addRoute({
+      route: { hostname: "B.test.", backend: "127.0.0.1:1" },
+    });
+    assert.deepEqual([route?.hostname, route?.id, revision], ["b.test", 2, 2]);
+    assert.equal(
+      await codeOf(api.addRoute({ route: { hostname: "b.test", backend: "127.0.0.1:1" } })),
+      "AlreadyExists",
+    );
+    assert.equal(
+      await codeOf(api.addRoute({ route: { hostname: "c.test", backend: "x" } })),
+      "InvalidArgument",
+    );
+    assert.equal(await codeOf(api.removeRoute({ id: 2, expectedRevision: 1 })), "Aborted");
+    const updated = await api.updateRoute({
+      route: { id: 2, enabled: false },
+      updateMask: { paths: ["enabled"] },
+    });
+    assert.deepEqual([updated.route?.enabled, updated.route?.backend], [false, "127.0.0.1:1"]);
+    const rule = { type: FirewallRuleType.CIDR, value: "192.0.2.0/24" };
+    assert.equal((await api.addFirewallRule({ rule })).rule?.id, 1);
+    const addr = `127.0.0.1:${freePort()}`;
+    await api.addListener({
+      listener: { addr, routes: [create(RouteSchema, { hostname: "*", backend: "127.0.0.1:1" })] },
+    });
+    const told = exchange(addr, clientHello({ serverName: "x.test" }));
+    assert.equal((await told).bytes.at(-1), 80);
+    assert.equal((await api.removeListener({ addr })).revision, 6);
+    await assert.rejects(
+      exchange(addr, clientHello({ serverName: "x.test" })),
+      /ECONNREFUSED/,
+    );
+  }
+  proxy.program.signal("SIGKILL");
+  await proxy.program.completed();
+  await using again = await startServer(proxy.config.path);
+  assert.ok(again.pid > 0);
+  await using admin = await adminOf(folder);
+  const { api } = admin;
+  const { routes, revision } = await api.listRoutes({});
+  assert.deepEqual([revision, routes.map(({ hostname }) => hostname)], [6, ["a.test", "b.test"]]);
+  assert.equal((await api.getFirewallRules({})).rules[0]?.value, "192.0.2.0/24");
+  const { revisions } = await api.listRevisions({ withChanges: true, limit: 2 });
+  assert.match(revisions[0]!.changes.map(({ summary }) => summary).join("\n"), /^- route .* \* -> 127/m);
+  assert.match(revisions[0]!.author, /^uid:\d+$/);
+  await api.rollback({ revision: 1 });
+  assert.equal((await api.listRoutes({})).routes.length, 1);
+  assert.equal((await api.diffRevisions({ from: 1, to: 7 })).changes.length, 0);
+});
+
+Deno.test("Explain and the event of the real connection say the same", async () => {
+  await using proxy = await startProxy(TABLES);
+  await using admin = await adminOf(proxy.config.folder);
+  const { api } = admin;
+  await api.addFirewallRule({ rule: { type: FirewallRuleType.IP, value: "127.0.0.7" } });
+  const cases = [["127.0.0.1", "x.test"], ["127.0.0.1", "a.test"]] as const;
+  for (const [client, serverName] of cases) {
+    const explained = await api.explain({ client, said: { case: "serverName", value: serverName } });
+    const hello = clientHello({ serverName });
+    const byHello = await api.explain({ client, said: { case: "hello", value: hello } });
+    assert.deepEqual([byHello.verdict, byHello.reason], [explained.verdict, explained.reason]);
+    const from = proxy.program.events.length;
+    await exchange(proxy.addr, hello);
+    const event = await proxy.program.connectionEvent({ sni: serverName }, 10_000, from);
+    const isRouted = explained.verdict === Verdict.ROUTE;
+    assert.equal(isRouted ? "dial_failed" : explained.reason, event["reason"]);
+    assert.equal(explained.route?.hostname, event["route"]);
+    assert.equal(explained.backend || undefined, event["backend"]);
+  }
+  const blocked = await api.explain({ client: "127.0.0.7", said: { case: "serverName", value: "a.test" } });
+  assert.deepEqual([blocked.verdict, blocked.reason, blocked.rule?.value], [
+    Verdict.DENY,
+    "blocked_ip",
+    "127.0.0.7",
+  ]);
+  const tried = await api.tryRules({ rules: [{ type: FirewallRuleType.CIDR, value: "127.0.0.0/8" }] });
+  assert.deepEqual([tried.tried, tried.newlyBlocked, tried.examples[0]?.after], [2, 2, "blocked_cidr"]);
+});
+
+Deno.test("an unconfirmed Apply takes itself back, and a confirmed one stays", async () => {
+  await using proxy = await startProxy(TABLES);
+  await using admin = await adminOf(proxy.config.folder);
+  const { api } = admin;
+  const operations = [{
+    operation: {
+      case: "addRoute" as const,
+      value: create(RouteSchema, { hostname: "b.test", backend: "127.0.0.1:1" }),
+    },
+  }];
+  const dry = await api.apply({ operations, dryRun: true });
+  assert.deepEqual([dry.revision, dry.changes.length], [1, 1]);
+  const from = proxy.program.events.length;
+  const { confirmDeadline } = await api.apply({ operations, confirmWithin: { seconds: 1n } });
+  assert.ok(confirmDeadline !== undefined);
+  assert.equal(await codeOf(api.removeRoute({ id: 1 })), "FailedPrecondition");
+  await proxy.program.event((event) => event["kind"] === "revert", 10_000, from);
+  assert.equal((await api.listRoutes({})).routes.length, 1);
+  assert.equal(await codeOf(api.confirm({})), "FailedPrecondition");
+  await api.apply({ operations, confirmWithin: { seconds: 60n } });
+  assert.equal((await api.getStatus({})).status?.pendingConfirm?.revertTo, 3);
+  assert.equal((await api.confirm({})).revision, 4);
+  assert.equal((await api.listRoutes({})).routes.length, 2);
+});
+
+Deno.test("an Apply whose time is over while the program is down is taken back before anything is served", async () => {
+  await using proxy = await startProxy(TABLES);
+  {
+    await using admin = await adminOf(proxy.config.folder);
+    const value = create(RouteSchema, { hostname: "b.test", backend: "127.0.0.1:1" });
+    const operations = [{ operation: { case: "addRoute" as const, value } }];
+    await admin.api.apply({ operations, confirmWithin: { seconds: 1n } });
+    proxy.program.signal("SIGKILL");
+    await proxy.program.completed();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await using again = await startServer(proxy.config.path);
+  assert.ok(again.events.some((event) => event["event"] === "ready" && event["revision"] === 3));
+  await using admin = await adminOf(proxy.config.folder);
+  assert.equal((await admin.api.listRoutes({})).routes.length, 1);
+});
+
+Deno.test("a rule with a time to live is gone when it is over, and the same call twice is made once", async () => {
+  await using proxy = await startProxy(TABLES);
+  await using admin = await adminOf(proxy.config.folder);
+  const { api } = admin;
+  const rule = { type: FirewallRuleType.COUNTRY, value: "DE" };
+  assert.equal(await codeOf(api.addFirewallRule({ rule })), "InvalidArgument");
+  const from = proxy.program.events.length;
+  const ip = { type: FirewallRuleType.IP, value: "192.0.2.1" };
+  await api.addFirewallRule({ rule: ip, ttl: { seconds: 0n, nanos: 300_000_000 } });
+  await proxy.program.event((event) => event["kind"] === "expiry", 10_000, from);
+  assert.equal((await api.getFirewallRules({})).rules.length, 0);
+  const headers = { "idempotency-key": "k1" };
+  const first = await api.addFirewallRule({ rule: ip }, { headers });
+  const second = await api.addFirewallRule({ rule: ip }, { headers });
+  assert.deepEqual([second.revision, second.rule?.id], [first.revision, first.rule?.id]);
+  assert.equal(await codeOf(api.removeFirewallRule({ id: 1 }, { headers })), "InvalidArgument");
+  assert.equal((await api.getFirewallRules({})).rules.length, 1);
+});
+
+Deno.test("connections are listed, watched and closed with a RST", async () => {
+  await using proxy = await startProxy(TABLES);
+  await using admin = await adminOf(proxy.config.folder);
+  const { api } = admin;
+  const stop = new AbortController();
+  const watch = api.watchConnections({}, { signal: stop.signal })[Symbol.asyncIterator]();
+  const next = watch.next();
+  using waiting = await Deno.connect({ hostname: "127.0.0.1", port: Number(proxy.addr.split(":")[1]) });
+  await waiting.write(clientHello({ serverName: "a.test" }).subarray(0, 5));
+  const { connections } = await api.listConnections({ filter: { client: "127.0.0.0/8" } });
+  assert.equal(connections.length, 1);
+  assert.equal((await api.listConnections({ filter: { client: "10.0.0.0/8" } })).total, 0);
+  assert.equal(await codeOf(api.closeConnections({})), "InvalidArgument");
+  assert.equal((await api.closeConnections({ filter: { ids: [connections[0]!.id] } })).closed, 1);
+  await assert.rejects(waiting.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+  const told = await next;
+  assert.deepEqual([told.value?.event?.reason, told.value?.event?.id], ["killed", connections[0]!.id]);
+  stop.abort();
+  await assert.rejects(watch.next());
+});
+
+Deno.test("status, metrics, export and snapshot tell of the same revision", async () => {
+  await using proxy = await startProxy(TABLES);
+  await using admin = await adminOf(proxy.config.folder);
+  const { api } = admin;
+  const { status } = await api.getStatus({});
+  assert.deepEqual([status?.isHealthy, status?.workers.length, status?.revision], [true, 2, 1]);
+  assert.match((await api.getMetrics({})).text, /^mcproxy_config_revision 1$/m);
+  const { toml } = await api.exportConfig({});
+  assert.match(toml, /hostname = "a.test"/);
+  const path = `${proxy.config.folder}/copy.db`;
+  const made = await api.createSnapshot({ path });
+  assert.deepEqual([made.path, made.revision], [path, 1]);
+  assert.equal(await codeOf(api.createSnapshot({ path })), "Unavailable");
+  assert.equal((await api.reload({})).results.length, 0);
+  assert.equal((await Deno.stat(`${proxy.config.folder}/admin.sock`)).mode! & 0o777, 0o600);
+  proxy.program.signal("SIGTERM");
+  assert.equal((await proxy.program.completed()).code, 0);
+  await assert.rejects(Deno.stat(`${proxy.config.folder}/admin.sock`), Deno.errors.NotFound);
+});
