@@ -5,6 +5,7 @@
  */
 
 import type { SecureContext } from "node:tls";
+import type { BackendAuthorities } from "../net/certificates.ts";
 import type { Deadlines } from "../net/deadlines.ts";
 import type { Resetter } from "../net/reset.ts";
 import type { Column } from "../observe/column.ts";
@@ -14,14 +15,6 @@ import type { Reason } from "../reasons.ts";
 import type { Endpoint, Route } from "../state/model.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
 import type { ClientHello } from "../wire/client_hello.ts";
-
-/** Certificates that verify a backend. */
-export interface BackendAuthorities {
-  /** Equal for equal certificates, and for no others. */
-  readonly key: string;
-  /** PEM. */
-  readonly certificates: readonly string[];
-}
 
 /** One worker as layer 7 sees it. */
 export interface HttpPlane {
