@@ -24,6 +24,7 @@ const WORKERS = 2;
 const VERSIONS = ["TLSv1.2", "TLSv1.3"] as const;
 type Version = typeof VERSIONS[number];
 const ROUNDS = IS_FULL ? 40 : 4;
+const TIMEOUT_MS = 10_000;
 const HONEST_MS = 50;
 /** Of each worker: what a heap may happen to keep. A connection that leaks its TLS costs 60 KiB, of hundreds. */
 const GROWTH_KIB_MAX = 16 * 1_024;
@@ -51,6 +52,8 @@ function attack(port: number, version: Version): Promise<void> {
     socket.on("close", () => resolve());
     socket.on("secureConnect", () => socket.write(`GET /x HTTP/1.1\r\nHost: ${NAME}\r\n\r\n`));
     socket.on("data", () => socket.end());
+    // Far above every deadline of the proxy's: what it forgets is found afterwards.
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
   });
 }
 
