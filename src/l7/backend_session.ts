@@ -212,6 +212,15 @@ export class BackendSession extends HttpSession {
     });
   }
 
+  /** A response that ends with the connection is whole at a FIN, not at a RST nor without TLS's own end. */
+  protected override broke(): void {
+    for (const [streamId, exchange] of [...this.exchanges]) {
+      if (exchange.status === 0) continue;
+      this.exchanges.delete(streamId);
+      this.abandoned(exchange);
+    }
+  }
+
   /** FIN where everything is whole, else RST. */
   protected finish(): void {
     // A request that was cut short must not look whole.

@@ -131,6 +131,7 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
     this.#tools.deadlines.clear(this.#deadline);
     this.nowMs = performance.now();
     this.#isEnding = true;
+    if (broken) this.broke();
     if (!this.isOver) this.codec.receiveEnd(this.nowMs);
     this.#isEnding = false;
     for (const exchange of [...this.exchanges.values()]) this.abandoned(exchange);
@@ -187,6 +188,8 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   protected abstract look(nowMs: number): number;
   /** The connection has gone under an exchange that the codec doesn't know any more. */
   protected abstract abandoned(exchange: Exchange): void;
+  /** The connection has broken, and the codec, which can't tell that from its end, isn't told yet. */
+  protected broke(): void {}
   /** The codec is over and its output written: ends the connection in the right way. */
   protected abstract finish(): void;
   /** Both ways are gone; the last call. */
