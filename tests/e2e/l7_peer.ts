@@ -10,6 +10,7 @@ import { type Arrivals, arrivals } from "../support/arrivals.ts";
 import type { RequestHead } from "../../src/wire/http_handler.ts";
 import { HttpPeer, type PeerStream } from "../l7/http_peer.ts";
 import type { Site } from "./l7_site.ts";
+import { textOf } from "./raw_backend.ts";
 
 /** How the program ended a connection: with its close_notify, without one, or with a RST. */
 export type TlsEnd = "close_notify" | "fin" | "reset";
@@ -25,7 +26,6 @@ export interface Target {
 }
 
 const TIMEOUT_MS = 10_000;
-const DECODER = new TextDecoder("latin1");
 
 /** A TLS connection whose certificate is verified. */
 export async function openTls(
@@ -227,7 +227,7 @@ export class RawPeer extends TlsClient {
 
   /** The same as text, a character for each byte. */
   get text(): string {
-    return this.#parts.map((part) => DECODER.decode(part)).join("");
+    return this.#parts.map((part) => textOf(part)).join("");
   }
 
   /** Waits until the text matches. */

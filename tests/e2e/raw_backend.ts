@@ -5,11 +5,10 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import net, { type AddressInfo } from "node:net";
 import { latin1 } from "../support/client_hello.ts";
 import { RawClient } from "../support/raw_client.ts";
-
-const DECODER = new TextDecoder("latin1");
 
 /** One connection, on the backend's side. */
 export class RawConnection {
@@ -32,7 +31,7 @@ export class RawConnection {
       }
       const bytes = await this.#client.read();
       if (bytes === null) return undefined;
-      this.rest += DECODER.decode(bytes);
+      this.rest += textOf(bytes);
     }
   }
 
@@ -44,7 +43,7 @@ export class RawConnection {
   /** Reads to the end. @returns all that wasn't taken, and how it ended */
   async toEnd(): Promise<{ text: string; end: "fin" | "reset" }> {
     const { bytes, end } = await this.#client.readToEnd();
-    return { text: this.rest + DECODER.decode(bytes), end };
+    return { text: this.rest + textOf(bytes), end };
   }
 
   /** Sends text, a byte for each character, or bytes. */
@@ -108,4 +107,9 @@ export async function rawBackend(
       if (faults.length > 0) throw new AggregateError(faults, "a backend's script failed");
     },
   };
+}
+
+/** A character for each byte; the decoder of the web's "latin1" is windows-1252. */
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
