@@ -203,7 +203,10 @@ async function copy(host: Host): Promise<string> {
 }
 
 async function stop(host: Host): Promise<void> {
-  assert.match(await host.follow("Stop (drain)"), /"event":"stopped","cut":0,"worker_restarts":0,"events_dropped":0\}\n$/);
+  assert.match(
+    await host.follow("Stop (drain)"),
+    /"event":"stopped","cut":0,"worker_restarts":0,"events_dropped":0\}\n$/,
+  );
   assert.notEqual((await host.run(blockOf("Card", 1))).code, 0, "healthy after the stop");
   await assert.rejects(
     exchange(host.addr, clientHello({ serverName: "a.test" })),
