@@ -2,10 +2,10 @@
  * `deno task dev`: a demo on this machine, until Ctrl-C.
  *
  * On the first run it makes `srv/` with a configuration, a certificate authority and certificates; later runs reuse
- * it. Two HTTPS backends start on 127.0.0.1:8444 and 8445, and the real program on 127.0.0.1:8443 in front of them.
- * For each route the `curl` line to try is printed.
+ * it. Two HTTPS backends start on 127.0.0.1:8444 and 8445, one that speaks HTTP in the clear on 8446, and the real
+ * program on 127.0.0.1:8443 in front of them. For each route the `curl` line to try is printed.
  *
- * `--port N` takes N, N+1 and N+2 and the folder `srv/N`; `--folder DIR` takes another folder.
+ * `--port N` takes N to N+3 and the folder `srv/N`; `--folder DIR` takes another folder.
  * Exit codes: 0 after Ctrl-C or SIGTERM, 1 when something failed, 2 for a mistake on the command line.
  *
  * @module
@@ -16,7 +16,7 @@ import { type Backend, tlsHttpBackend } from "../support/backends.ts";
 import { print, printError } from "../support/print.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 import { startDemoProxy } from "./demo_proxy.ts";
-import { type DemoPorts, EXACT_NAME, prepareSrvFolder, type SrvFolder } from "./srv_folder.ts";
+import { type DemoPorts, EXACT_NAME, prepareSrvFolder, type SrvFolder, WEB_NAME } from "./srv_folder.ts";
 
 const PORT = 8_443;
 /** How much later than its child this process may be told of a signal, in ms. */
@@ -25,7 +25,7 @@ const SIGNAL_DELAY_MS = 200;
 async function main(args: string[]): Promise<number> {
   const demo = parseDemo(args);
   if (demo === undefined) {
-    printError("usage: deno task dev [--port 1024-65533] [--folder DIR]");
+    printError("usage: deno task dev [--port 1024-65532] [--folder DIR]");
     return 2;
   }
   const taken = Object.values(demo.ports).find((port) => !isFree(port));
@@ -40,6 +40,7 @@ async function main(args: string[]): Promise<number> {
   const srv = await prepareSrvFolder(demo.folder, demo.ports);
   await using _exact = demoBackend("one", srv.exact, demo.ports.exact);
   await using _others = demoBackend("two", srv.others, demo.ports.others);
+  await using _web = webBackend(demo.ports.web);
   const proxy = startDemoProxy(srv.configPath);
   const first = await Promise.race([proxy.ready, stopped]);
   if (first === true) print(welcome(demo.ports.proxy, srv));
@@ -77,6 +78,18 @@ function demoBackend(name: string, pair: SrvFolder["exact"], port: number): Back
   return tlsHttpBackend({ ...pair, port, handler });
 }
 
+/** HTTP/1.1 and h2c; answers with what the proxy says of the client. */
+function webBackend(port: number): AsyncDisposable {
+  return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, (request) => {
+    const told = [...request.headers].filter(([name]) => /^(x-|host)/.test(name));
+    const lines = told.map(([name, value]) => `  ${name}: ${value}`);
+    const { pathname } = new URL(request.url);
+    return new Response(
+      [`Hello from the web backend: ${request.method} ${pathname}`, ...lines, ""].join("\n"),
+    );
+  });
+}
+
 function welcome(port: number, srv: SrvFolder): string {
   const caPath = srv.caPath.startsWith(PROJECT_FOLDER) ? srv.caPath.slice(PROJECT_FOLDER.length) : srv.caPath;
   const curl = (name: string) =>
@@ -87,6 +100,8 @@ function welcome(port: number, srv: SrvFolder): string {
     "",
     `${EXACT_NAME} (L4, exact name, backend one)`,
     curl(EXACT_NAME),
+    `${WEB_NAME} (L7: TLS ends at the proxy, which speaks h2c to its backend)`,
+    curl(WEB_NAME),
     `*.${EXACT_NAME} (L4, wildcard, backend two)`,
     curl(`any.${EXACT_NAME}`),
     "* (L4, every other name, backend two)",
@@ -101,9 +116,9 @@ function parseDemo(args: string[]): { ports: DemoPorts; folder: string } | undef
   try {
     const { values } = parseArgs({ args, options: { port: { type: "string" }, folder: { type: "string" } } });
     const proxy = Number(values.port ?? PORT);
-    if (!Number.isInteger(proxy) || proxy < 1_024 || proxy > 65_533) return undefined;
+    if (!Number.isInteger(proxy) || proxy < 1_024 || proxy > 65_532) return undefined;
     const folder = values.folder ?? `${PROJECT_FOLDER}srv${proxy === PORT ? "" : `/${proxy}`}`;
-    return { ports: { proxy, exact: proxy + 1, others: proxy + 2 }, folder };
+    return { ports: { proxy, exact: proxy + 1, others: proxy + 2, web: proxy + 3 }, folder };
   } catch {
     return undefined;
   }

@@ -15,6 +15,8 @@ export interface DemoPorts {
   readonly exact: number;
   /** Backend of the wildcard and of every other name. */
   readonly others: number;
+  /** Backend of the layer-7 route, in the clear. */
+  readonly web: number;
 }
 
 /** What the demo needs from its folder. */
@@ -28,6 +30,8 @@ export interface SrvFolder {
 
 /** The name with a route and a backend of its own. */
 export const EXACT_NAME = "demo.localhost";
+/** The name whose TLS the proxy terminates. */
+export const WEB_NAME = "web.localhost";
 
 const CA_SUBJECT = "CN=mc-proxy demo CA";
 const CA_DAYS = 365;
@@ -46,6 +50,7 @@ export async function prepareSrvFolder(folder: string, ports: DemoPorts): Promis
     keptPair(`${folder}/${name}.pem`, `${folder}/${name}-key.pem`, known, () => authority.issue({ names }));
   const exact = await leaf("demo", [EXACT_NAME]);
   const others = await leaf("others", [`*.${EXACT_NAME}`, "localhost", "127.0.0.1"]);
+  await leaf("web", [WEB_NAME]);
   if (known === undefined) await writePair(caPath, `${folder}/ca-key.pem`, await authority.pair());
   const configPath = `${folder}/mc-proxy.toml`;
   if (!await isFile(configPath)) await Deno.writeTextFile(configPath, demoConfig(ports));
@@ -59,6 +64,13 @@ function demoConfig(ports: DemoPorts): string {
       addr: at(ports.proxy),
       routes: [
         { hostname: EXACT_NAME, backend: at(ports.exact) },
+        {
+          hostname: WEB_NAME,
+          mode: "l7",
+          backend: at(ports.web),
+          tls_cert: "web.pem",
+          tls_key: "web-key.pem",
+        },
         { hostname: `*.${EXACT_NAME}`, backend: at(ports.others) },
         { hostname: "*", backend: at(ports.others) },
       ],
