@@ -126,6 +126,22 @@ Deno.test("AddressSlots.slotOf() says that a set of live entries is full, and gi
   }
 });
 
+Deno.test("AddressSlots.slotOf() claims no slot that has become another's since it was looked at", () => {
+  const memory = new ArrayBuffer(ADDRESS_SLOTS_BYTES);
+  const live = new Set<number>();
+  const [mine, theirs] = addressesOfOneSet(2, "own", ipv4) as [IpAddress, IpAddress];
+  const other = new AddressSlots(memory, 0, SECRET, (slot) => !live.has(slot));
+  let taken: number | undefined;
+  const slots = new AddressSlots(memory, 0, SECRET, (slot) => {
+    const isFree = !live.has(slot);
+    if (taken === undefined) live.add(taken = other.slotOf(theirs, "own")!);
+    return isFree;
+  });
+  const own = slots.slotOf(mine, "own")!;
+  assert.notEqual(own, taken);
+  assert.ok(slots.holds(taken!, theirs, "own") && slots.holds(own, mine, "own"));
+});
+
 Deno.test("AddressSlots.slotOf() looks at one set and no more, however full the table is", () => {
   const table = new Table();
   for (let number = 0; number < 200_000; number++) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ADDRESS_SLOTS_BYTES, AddressSlots } from "../../src/observe/address_slots.ts";
 import { RATE_TABLE_BYTES, type RateLimit, RateTable } from "../../src/observe/rate_table.ts";
-import { type IpAddress, ipv4Address } from "../../src/policy/ip_address.ts";
+import { type IpAddress, ipv4Address, ipv6Address } from "../../src/policy/ip_address.ts";
 import { addressesOfOneSet, ipv4, ipv6, SECRET, WAYS } from "./addresses.ts";
 
 const LIMIT: RateLimit = { ratePerSecond: 1, burst: 4 };
@@ -93,6 +93,44 @@ Deno.test("RateTable.take() decides by the neighbourhood what finds no room, and
   table.coarse = 0;
   assert.equal(table.granted(late, 6), LIMIT.burst, "a full bucket has made room");
   assert.equal(table.coarse, 0);
+});
+
+Deno.test("RateTable.take() gives the place of a /48 whose bucket is full again to another one", () => {
+  const table = new Table();
+  const sites = addressesOfOneSet(WAYS + 1, "coarse", (site) => ipv6(0, site));
+  const late = sites.pop()!;
+  const granted = () => {
+    const subnets = Array.from({ length: 20 }, (_, number) => (late.word1 | number + 1) >>> 0);
+    return subnets.reduce(
+      (sum, word1) => sum + table.granted(ipv6Address(late.word0, word1, 0, 1), LIMIT.burst),
+      0,
+    );
+  };
+  for (const site of sites) assert.ok(table.take(site));
+  assert.equal(granted(), 20 * LIMIT.burst, "no room for its /48");
+  table.nowMs += LIMIT.burst * 1_000;
+  assert.equal(granted(), COARSE * LIMIT.burst, "its /48 has a bucket");
+});
+
+Deno.test("RateTable.take() takes of its own bucket alone, wherever another process comes between", () => {
+  for (let at = 1; at <= 3; at++) {
+    const memory = new ArrayBuffer(RATE_TABLE_BYTES);
+    const nowMs = 1_000_000;
+    const [mine, theirs] = addressesOfOneSet(2, "own", ipv4) as [IpAddress, IpAddress];
+    const other = new RateTable(memory, 0, SECRET, () => nowMs, () => {});
+    // Each look at the clock is a moment between two looks at the table.
+    let looks = 0;
+    const rates = new RateTable(memory, 0, SECRET, () => {
+      if (++looks === at) assert.ok(other.take(theirs, LIMIT));
+      return nowMs;
+    }, () => {});
+    assert.ok(rates.take(mine, LIMIT));
+    assert.ok(looks >= at, `${looks} looks`);
+    for (const address of [mine, theirs]) {
+      const granted = Array.from({ length: 10 }, () => other.take(address, LIMIT)).filter(Boolean).length;
+      assert.equal(granted, LIMIT.burst - 1, `${address.text}, look ${at}`);
+    }
+  }
 });
 
 Deno.test("RateTable.take() lets in who finds no room anywhere, and says so", () => {

@@ -132,18 +132,21 @@ Deno.test("retire() settles what a death between the two words of a gauge left o
     ["release, total only", -1, 0],
     ["nothing but the odd word", 0, 0],
   ];
-  for (const [name, total, share] of deaths) {
-    const { memory, buffer } = laidOut(2);
-    for (let count = 0; count < 2; count++) memory.columns[0]!.acquire(GAUGE_ALL, 0);
-    memory.columns[1]!.acquire(GAUGE_ALL, 0);
-    const words = wordsOf(buffer, 0);
-    Atomics.add(words.sequence, 0, SEQUENCE_STEP);
-    Atomics.add(words.totals, GAUGE_ALL, total);
-    Atomics.add(words.shares, GAUGE_ALL, share);
-    assert.equal(memory.columns[0]!.sequence % 2, 1);
-    assert.deepEqual([...memory.retire(0)!], [], name);
-    assert.equal(memory.total(GAUGE_ALL), 1, name);
-    assert.equal(memory.columns[0]!.sequence % 2, 0, name);
+  // Also of a gauge in which it held nothing.
+  for (const held of [0, 2]) {
+    for (const [name, total, share] of deaths) {
+      const { memory, buffer } = laidOut(2);
+      for (let count = 0; count < held; count++) memory.columns[0]!.acquire(GAUGE_ALL, 0);
+      memory.columns[1]!.acquire(GAUGE_ALL, 0);
+      const words = wordsOf(buffer, 0);
+      Atomics.add(words.sequence, 0, SEQUENCE_STEP);
+      Atomics.add(words.totals, GAUGE_ALL, total);
+      Atomics.add(words.shares, GAUGE_ALL, share);
+      assert.equal(memory.columns[0]!.sequence % 2, 1);
+      assert.deepEqual([...memory.retire(0)!], [], name);
+      assert.equal(memory.total(GAUGE_ALL), 1, name);
+      assert.equal(memory.columns[0]!.sequence % 2, 0, name);
+    }
   }
 });
 

@@ -67,3 +67,15 @@ Deno.test("BlockSampler.sample() goes on telling when the clock is set back", ()
   for (let count = 0; count < 100; count++) sampler.sample("blocked_ip", START_MS);
   assert.equal(sampler.sample("blocked_ip", START_MS - 3_600_000), 80);
 });
+
+Deno.test("BlockSampler.rest() says once what no later event has said", () => {
+  const sampler = new BlockSampler();
+  for (let count = 0; count < 50; count++) sampler.sample("blocked_ip", START_MS);
+  for (let count = 0; count < 30; count++) sampler.sample("over_limit", START_MS);
+  for (let count = 0; count < 40; count++) sampler.sample("rate_limited", START_MS);
+  sampler.sample("rate_limited", START_MS + SECOND);
+  sampler.sample("blocked_cidr", START_MS);
+  assert.deepEqual([...sampler.rest()], [["blocked_ip", 30], ["over_limit", 10]]);
+  assert.deepEqual([...sampler.rest()], []);
+  assert.equal(sampler.sample("blocked_ip", START_MS + SECOND), 0);
+});
