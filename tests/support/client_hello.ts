@@ -39,28 +39,33 @@ export function clientHelloMessage(options: ClientHelloOptions = {}): Uint8Array
   return bytes(number(1, 1), vector(3, body));
 }
 
+/** One record. */
+export function record(content: Uint8Array, type = 22, version = 0x0301): Uint8Array {
+  return bytes(number(type, 1), number(version, 2), vector(2, content));
+}
+
 /** Cuts handshake bytes into records of at most `bytesMax` each, with headers. */
 export function records(handshake: Uint8Array, bytesMax = 16_384): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let from = 0; from < handshake.length; from += bytesMax) {
-    parts.push(number(22, 1), number(0x0301, 2), vector(2, handshake.subarray(from, from + bytesMax)));
+    parts.push(record(handshake.subarray(from, from + bytesMax)));
   }
   return bytes(...parts);
 }
 
 /** One extension of any type. */
-export function extension(type: number, content: Uint8Array): Uint8Array {
-  return bytes(number(type, 2), vector(2, content));
+export function extension(type: number, ...content: readonly Uint8Array[]): Uint8Array {
+  return bytes(number(type, 2), vector(2, ...content));
 }
 
-/** A server_name extension with one host_name. */
-export function serverNameExtension(name: string): Uint8Array {
-  return extension(0, vector(2, bytes(number(0, 1), vector(2, latin1(name)))));
+/** A server_name extension with one host_name for each name. */
+export function serverNameExtension(...names: readonly string[]): Uint8Array {
+  return extension(0, vector(2, ...names.map((name) => bytes(number(0, 1), vector(2, latin1(name))))));
 }
 
 /** An application_layer_protocol_negotiation extension. */
-export function alpnExtension(protocols: readonly string[]): Uint8Array {
-  return extension(16, vector(2, bytes(...protocols.map((name) => vector(1, latin1(name))))));
+export function alpnExtension(...protocols: readonly string[]): Uint8Array {
+  return extension(16, vector(2, ...protocols.map((name) => vector(1, latin1(name)))));
 }
 
 /** `parts` one after the other. */
@@ -76,12 +81,15 @@ export function bytes(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** `value` in `width` bytes, big-endian. */
 export function number(value: number, width: number): Uint8Array {
-  return Uint8Array.from({ length: width }, (_, index) => value >>> 8 * (width - 1 - index));
+  const all = new Uint8Array(width);
+  for (let at = 0; at < width; at++) all[at] = value >>> 8 * (width - 1 - at);
+  return all;
 }
 
 /** `content` behind its length in `width` bytes. */
-export function vector(width: number, content: Uint8Array): Uint8Array {
-  return bytes(number(content.length, width), content);
+export function vector(width: number, ...content: readonly Uint8Array[]): Uint8Array {
+  const whole = bytes(...content);
+  return bytes(number(whole.length, width), whole);
 }
 
 /** Each character of `text` as one byte. */
@@ -95,7 +103,7 @@ function extensionsOf(options: ClientHelloOptions): Uint8Array[] {
     ...(serverName === undefined ? [] : [serverNameExtension(serverName)]),
     extension(10, vector(2, bytes(number(0x001d, 2), number(0x0017, 2)))),
     extension(13, vector(2, bytes(number(0x0403, 2), number(0x0804, 2)))),
-    ...(alpn === undefined ? [] : [alpnExtension(alpn)]),
+    ...(alpn === undefined ? [] : [alpnExtension(...alpn)]),
     ...(version === "1.2" ? [] : [
       extension(43, vector(1, bytes(number(0x0304, 2), number(0x0303, 2)))),
       extension(51, vector(2, bytes(number(0x001d, 2), vector(2, random())))),
