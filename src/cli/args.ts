@@ -5,6 +5,8 @@
  */
 
 import { Command, CommanderError } from "commander";
+import { ADMIN_SPECS, type AdminSpec, COMMON_OPTIONS } from "./admin_specs.ts";
+import { type Shell, SHELLS } from "./completion.ts";
 import { VERSION } from "./version.ts";
 
 /** What an operator asked for. Paths are as typed. */
@@ -16,8 +18,23 @@ export type CommandLine =
     readonly configPath: string;
     /** Absent = a name with the time under `backups/` beside the database. */
     readonly outPath?: string;
+    /** Ask the running server to make it. */
+    readonly online: boolean;
     readonly json: boolean;
   }
+  | {
+    /** Asks a running server. */
+    readonly command: "admin";
+    /** One of {@linkcode ADMIN_SPECS}. */
+    readonly name: string;
+    readonly configPath: string;
+    /** Positional arguments. */
+    readonly words: readonly string[];
+    /** By commander's names: `maxConnections` for `--max-connections`. */
+    readonly options: Readonly<Record<string, unknown>>;
+    readonly json: boolean;
+  }
+  | { readonly command: "completion"; readonly shell: Shell }
   | { readonly command: "version"; readonly json: boolean };
 
 /** What an operator asked of one command. */
@@ -81,6 +98,12 @@ function describeProgram(write: (text: string) => void, ask: (commandLine: Comma
   addServer(program, ask);
   addCheck(program, ask);
   addSnapshot(program, ask);
+  addAdmin(program, ask);
+  const completion = program.command("completion").description(
+    "Print a script that completes commands in a shell",
+  );
+  completion.addArgument(completion.createArgument("<shell>", "the shell").choices(SHELLS))
+    .action((shell: Shell) => ask({ command: "completion", shell }));
   program.command("version")
     .description("Print the versions of mc-proxy and its runtime")
     .option("--json", "print JSON")
@@ -112,15 +135,49 @@ function addSnapshot(program: Command, ask: (commandLine: CommandLine) => void):
   addConfig(program.command("snapshot"))
     .description("Copy the database to a new file and verify the copy; the server may run meanwhile")
     .option("-o, --out <file>", "the copy, which must not exist (default: backups/… beside the database)")
+    .option("--online", "let the running server make it, over its admin API")
     .option("--json", "print JSON")
     .action((options) =>
       ask({
         command: "snapshot",
+        online: options.online ?? false,
         configPath: options.config,
         ...(options.out === undefined ? {} : { outPath: options.out }),
         json: options.json ?? false,
       })
     );
+}
+
+/** The commands of the admin API, those of one group under its name. */
+function addAdmin(program: Command, ask: (commandLine: CommandLine) => void): void {
+  const groups = new Map<string, Command>();
+  for (const spec of ADMIN_SPECS) {
+    const [group, name] = spec.name.split(" ");
+    let parent = program;
+    if (name !== undefined) {
+      parent = groups.get(group!) ??
+        program.command(group!).description(`Manage ${group} of a running server`);
+      groups.set(group!, parent);
+    }
+    describeAdmin(addConfig(parent.command(name ?? group!)), spec, ask);
+  }
+}
+
+function describeAdmin(command: Command, spec: AdminSpec, ask: (commandLine: CommandLine) => void): void {
+  command.description(spec.meaning);
+  for (const word of spec.positional) command.argument(word);
+  for (const [flags, meaning] of [...spec.options, ...COMMON_OPTIONS]) command.option(flags, meaning);
+  command.action(() => {
+    const { config, json, ...options } = command.opts();
+    ask({
+      command: "admin",
+      name: spec.name,
+      configPath: config,
+      words: command.args,
+      options,
+      json: json ?? false,
+    });
+  });
 }
 
 function addConfig(command: Command): Command {

@@ -62,6 +62,15 @@ async function runCommand(commandLine: CommandLine, output: Output): Promise<num
       return await commands.check(commandLine, output);
     case "snapshot":
       return await commands.snapshot(commandLine, output);
+    case "admin": {
+      const { runAdmin } = await import("./admin_commands.ts");
+      return await runAdmin(commandLine, output);
+    }
+    case "completion": {
+      const { completionScript } = await import("./completion.ts");
+      await output.out(completionScript(commandLine.shell));
+      return 0;
+    }
     case "version":
       return await commands.version(commandLine, output);
   }

@@ -34,7 +34,7 @@ const PURE: readonly RegExp[] = [
   /^src\/(wire|policy|state|http1|http2)\//,
   /^src\/(reasons|errors)\.ts$/,
   /^src\/config\/(?!load\.ts$)/,
-  /^src\/cli\/(args|check_report|render|version)\.ts$/,
+  /^src\/cli\/(admin_specs|args|check_report|completion|render|version)\.ts$/,
   /^src\/admin\/(codec|requests|answers)\.ts$/,
   /^src\/l7\/\w+_rules\.ts$/,
 ];

@@ -1,0 +1,206 @@
+/**
+ * What a server has answered, as text for people.
+ *
+ * @module
+ */
+
+import { durationMs, type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type {
+  ApplyResponse,
+  GetFirewallRulesResponse,
+  ListListenersResponse,
+  ListRevisionsResponse,
+  ListRoutesResponse,
+  ReloadResponse,
+} from "../admin/gen/mc_proxy/v1/admin_pb.ts";
+import {
+  type ConfigurationChange,
+  FirewallAction,
+  FirewallMode,
+  FirewallRuleType,
+  RevisionKind,
+} from "../admin/gen/mc_proxy/v1/configuration_pb.ts";
+import type {
+  ListConnectionsResponse,
+  WatchConnectionsResponse,
+} from "../admin/gen/mc_proxy/v1/connection_pb.ts";
+import { type ExplainResponse, Standing, Verdict } from "../admin/gen/mc_proxy/v1/explain_pb.ts";
+import type { Status } from "../admin/gen/mc_proxy/v1/status_pb.ts";
+
+/** Rows in columns. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    `${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`
+  ).join("");
+}
+
+function moment(time: Timestamp | undefined): string {
+  return time === undefined ? "never" : timestampDate(time).toISOString();
+}
+
+/** A status: what is wrong first. */
+export function status(told: Status): string {
+  const head = told.isHealthy
+    ? "healthy\n"
+    : `not healthy\n${told.problems.map((each) => `  ${each}\n`).join("")}`;
+  const uptimeSeconds = told.uptime === undefined ? 0 : Math.floor(durationMs(told.uptime) / 1_000);
+  const pending = told.pendingConfirm;
+  return [
+    head,
+    `mc-proxy ${told.version}, process ${told.pid}, up ${uptimeSeconds} s, revision ${told.revision}.${told.generation}\n`,
+    pending === undefined
+      ? ""
+      : `revision ${pending.revision} goes back to ${pending.revertTo} at ${
+        moment(pending.deadline)
+      } unless confirmed\n`,
+    `${told.openConnections} connections open, ${told.firewallRules} firewall rules, ${told.workerRestarts} workers replaced\n`,
+    table(told.workers.map((each) => [
+      `worker ${each.worker}`,
+      each.pid === 0 ? "gone" : `process ${each.pid}`,
+      each.isCurrent ? "current" : "not current",
+      `${each.openConnections} open`,
+    ])),
+    table(told.listeners.map((each) => [
+      `listener ${each.addr}`,
+      `${each.routes} routes`,
+      `${each.openConnections} open`,
+      `${each.endedConnections} ended`,
+    ])),
+    told.geoipTime === undefined ? "" : `GeoIP database of ${moment(told.geoipTime)}\n`,
+    table(told.certificates.map((each) => [
+      `certificate ${each.listener} ${each.route}`,
+      `until ${moment(each.notAfter)}`,
+      each.problem,
+    ])),
+    table(told.reloads.map((each) => [`reload ${each.what}`, moment(each.time), each.problem || "ok"])),
+  ].join("");
+}
+
+/** Routes in columns. */
+export function routes(told: ListRoutesResponse): string {
+  return table(told.routes.map((each) => [
+    String(each.id),
+    each.listener,
+    each.hostname,
+    each.backend,
+    each.l7 === undefined ? "l4" : "l7",
+    each.enabled === false ? "disabled" : "enabled",
+    `${each.openConnections} open`,
+  ]));
+}
+
+/** Listeners in columns. */
+export function listeners(told: ListListenersResponse): string {
+  return table(told.listeners.map((each) => [
+    String(each.id),
+    each.addr,
+    `${each.routes.length} routes`,
+    `${each.openConnections} open`,
+    each.proxyProtocol ? `PROXY from ${each.trustedProxies.join(", ")}` : "",
+  ]));
+}
+
+/** Firewall rules in columns. */
+export function rules(told: GetFirewallRulesResponse): string {
+  return table(told.rules.map((each) => [
+    String(each.id),
+    FirewallAction[each.action]!.toLowerCase(),
+    FirewallRuleType[each.type]!.toLowerCase(),
+    each.value,
+    FirewallMode[each.mode]!.toLowerCase(),
+    each.expireTime === undefined ? "" : `until ${moment(each.expireTime)}`,
+    each.comment,
+  ]));
+}
+
+/** A change that has been made. */
+export function changed({ revision }: { readonly revision: number }): string {
+  return `revision ${revision}\n`;
+}
+
+/** A removal that has been made. */
+export function removed(told: { readonly revision: number; readonly connectionsTouched: number }): string {
+  return `revision ${told.revision}, ${told.connectionsTouched} open connections concerned\n`;
+}
+
+/** Open connections in columns. */
+export function connections(told: ListConnectionsResponse): string {
+  const rows = told.connections.map((each) => [
+    each.id,
+    each.listener,
+    each.client,
+    each.country || "-",
+    each.serverName || "-",
+    each.backend || "-",
+    `${each.bytesReceived} in`,
+    `${each.bytesSent} out`,
+    moment(each.acceptTime),
+  ]);
+  return `${table(rows)}${told.total} connections\n`;
+}
+
+/** A connection that has ended. */
+export function event({ event: told }: WatchConnectionsResponse): string {
+  if (told === undefined) return "";
+  const name = told.serverName || "-";
+  return `${moment(told.time)} ${told.client} ${told.listener} ${name} ${told.reason} ${
+    told.backend || "-"
+  } ${told.bytesReceived} in ${told.bytesSent} out\n`;
+}
+
+/** What would become of a connection, and why. */
+export function explanation(told: ExplainResponse): string {
+  const verdict = Verdict[told.verdict]!.toLowerCase();
+  const lines = [told.reason === "" ? `${verdict} ${told.backend}` : `${verdict}: ${told.reason}`];
+  if (told.country !== "") lines.push(`country ${told.country}`);
+  for (const { rule, standing } of told.rules) {
+    if (rule === undefined) continue;
+    const type = FirewallRuleType[rule.type]!.toLowerCase();
+    lines.push(
+      `rule ${rule.id} ${FirewallAction[rule.action]!.toLowerCase()} ${type} ${rule.value}: ${
+        Standing[standing]!.toLowerCase()
+      }`,
+    );
+  }
+  for (const { route, standing } of told.routes) {
+    lines.push(
+      `route ${route?.id} ${route?.hostname} -> ${route?.backend}: ${Standing[standing]!.toLowerCase()}`,
+    );
+  }
+  if (told.certificate !== undefined) {
+    const { path, notAfter, problem } = told.certificate;
+    lines.push(`certificate ${path} until ${moment(notAfter)}${problem === "" ? "" : `: ${problem}`}`);
+  }
+  for (const warning of told.warnings) lines.push(`note: ${warning}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Revisions with their changes. */
+export function revisions(told: ListRevisionsResponse): string {
+  return told.revisions.map((each) => {
+    const kind = RevisionKind[each.kind]!.toLowerCase();
+    const shown = each.changes.slice(0, 10).map(({ summary }) => `    ${summary}\n`).join("");
+    const more = each.changes.length > 10 ? `    … ${each.changes.length - 10} more\n` : "";
+    return `${each.number}  ${moment(each.createTime)}  ${kind}  ${each.author}\n${shown}${more}`;
+  }).join("");
+}
+
+/** Differences, one a line. */
+export function difference({ changes }: { readonly changes: readonly ConfigurationChange[] }): string {
+  return changes.length === 0 ? "no difference\n" : changes.map(({ summary }) => `${summary}\n`).join("");
+}
+
+/** What an apply has changed. */
+export function applied(told: ApplyResponse): string {
+  const until = told.confirmDeadline === undefined
+    ? ""
+    : `goes back at ${moment(told.confirmDeadline)} unless confirmed: mc-proxy confirm\n`;
+  return `${difference(told)}revision ${told.revision}\n${until}`;
+}
+
+/** What was read again. */
+export function reloads(told: ReloadResponse): string {
+  if (told.results.length === 0) return "nothing to read again\n";
+  return table(told.results.map((each) => [each.what, moment(each.time), each.problem || "ok"]));
+}
