@@ -30,27 +30,49 @@ export function report(rows: readonly Row[], rounds: Rounds): string {
       ...peers.map((name) => shown(value(name), row.digits)),
       ...compared.map((name) => shown(value(name) / reference, 2)),
       row.goal === undefined ? "" : goalText(row.goal),
-      row.goal === undefined ? "" : verdict(row.goal, value(SUBJECT), reference),
+      row.goal === undefined ? "" : verdict(row.goal, value(SUBJECT), reference, value),
     ];
   });
   return aligned([header, ...lines]);
 }
 
-/** Whether `goal` is met; `-` when a figure is missing. */
-export function verdict(goal: Goal, figure: number, reference: number): "met" | "MISSED" | "-" {
-  const [low, high] = bounds(goal, reference);
+/** Whether `goal` is met; `-` when a figure is missing. @param valueOf figures by the peer's name, NaN for none */
+export function verdict(
+  goal: Goal,
+  figure: number,
+  reference: number,
+  valueOf: (name: string) => number = () => NaN,
+): "met" | "MISSED" | "-" {
+  const [low, high] = bounds(goal, reference, valueOf);
   if (Number.isNaN(figure) || Number.isNaN(low) || Number.isNaN(high)) return "-";
   return figure >= low && figure <= high ? "met" : "MISSED";
 }
 
-function bounds(goal: Goal, reference: number): [low: number, high: number] {
+function bounds(
+  goal: Goal,
+  reference: number,
+  valueOf: (name: string) => number,
+): [low: number, high: number] {
+  if ("within" in goal) {
+    const limits = goal.within.map(({ times, of }) => times * lowest(of.map(valueOf)));
+    return [-Infinity, lowest(limits)];
+  }
   if ("atLeast" in goal) return [goal.atLeast * reference, Infinity];
   if ("atMost" in goal) return [-Infinity, goal.atMost * reference];
   if ("limit" in goal) return [-Infinity, goal.limit];
   return [-Infinity, reference + goal.plus];
 }
 
+/** The lowest of those that are numbers; NaN when none is. */
+function lowest(values: readonly number[]): number {
+  const present = values.filter((value) => !Number.isNaN(value));
+  return present.length === 0 ? NaN : Math.min(...present);
+}
+
 function goalText(goal: Goal): string {
+  if ("within" in goal) {
+    return goal.within.map(({ times, of }) => `<= ${times} x ${of.join("|")}`).join(", ");
+  }
   if ("atLeast" in goal) return `>= ${goal.atLeast} x ${REFERENCE}`;
   if ("atMost" in goal) return `<= ${goal.atMost} x ${REFERENCE}`;
   if ("limit" in goal) return `<= ${goal.limit}`;

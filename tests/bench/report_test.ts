@@ -24,6 +24,18 @@ Deno.test("verdict() holds a figure against its goal", async (t) => {
   }
 });
 
+Deno.test("verdict() holds a figure against the lowest of each group of peers that took part", () => {
+  const goal = { within: [{ times: 1.2, of: ["HAProxy"] }, { times: 0.3, of: ["Caddy", "Go"] }] };
+  const check = (figure: number, figures: Record<string, number>, expected: string) =>
+    assert.equal(verdict(goal, figure, NaN, (name) => figures[name] ?? NaN), expected);
+  check(12, { HAProxy: 10 }, "met");
+  check(12.1, { HAProxy: 10 }, "MISSED");
+  check(12, { HAProxy: 10, Caddy: 40, Go: 50 }, "met");
+  check(12.1, { HAProxy: 100, Caddy: 40, Go: 50 }, "MISSED");
+  check(12, { HAProxy: 10, Go: 39 }, "MISSED");
+  check(12, {}, "-");
+});
+
 Deno.test("report() shows medians, ratios, goals and verdicts", () => {
   const rounds = new Map([
     ["mc-proxy", [{ rate: 100 }, { rate: 300 }, { rate: 150 }]],

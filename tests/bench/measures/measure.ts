@@ -10,12 +10,16 @@ import type { RunningPeer } from "../peers/peer.ts";
 /** Figures of one peer in one round, by row. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** The goal of a row: at least or at most so many times HAProxy's figure, at most HAProxy's `plus`, or a `limit`. */
+/**
+ * The goal of a row: at least or at most so many times HAProxy's figure, at most HAProxy's `plus`, a `limit`, or at
+ * most so many times the lowest figure of some peers, for each entry of `within` whose peers took part.
+ */
 export type Goal =
   | { readonly atLeast: number }
   | { readonly atMost: number }
   | { readonly plus: number }
-  | { readonly limit: number };
+  | { readonly limit: number }
+  | { readonly within: readonly { readonly times: number; readonly of: readonly string[] }[] };
 
 /** One row of the table. */
 export interface Row {
