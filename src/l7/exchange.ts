@@ -203,7 +203,7 @@ export class Exchange extends ExchangeRecord {
 
   /** Bytes of the response have moved into the client's output. */
   responseTaken(bytes: number): void {
-    this.lastMs = this.client.nowMs;
+    this.lastMs = Math.max(this.lastMs, this.client.nowMs);
     if (this.backendStreamId === 0) return this.#settle();
     if (this.owedToBackend === 0) this.client.owe(this);
     this.owedToBackend += bytes;
@@ -212,7 +212,7 @@ export class Exchange extends ExchangeRecord {
 
   /** Bytes of the request have moved into the backend's output. */
   requestTaken(bytes: number): void {
-    this.lastMs = this.backend!.nowMs;
+    this.lastMs = Math.max(this.lastMs, this.backend!.nowMs);
     if (this.#held !== undefined) return;
     if (this.owedToClient === 0) this.backend!.owe(this);
     this.owedToClient += bytes;
