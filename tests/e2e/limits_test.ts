@@ -1,8 +1,8 @@
 /**
  * Goal: the idle limits end a silent connection and no other; the limits of open connections hold exactly over all
  * workers, and every slot comes back.
- * Method: short idle limits on three routes; more clients at once than a limit allows, on two workers, then some
- * leave and as many more come in.
+ * Method: short idle limits on three routes; more clients at once than a limit allows, on one, two and four workers,
+ * then some leave and as many more come in.
  *
  * @module
  */
@@ -137,7 +137,7 @@ const LIMITS = [
   { name: "of a route", listener: 2, tables: {} },
 ];
 
-Deno.test("a limit of open connections holds exactly over two workers, and slots come back", async (t) => {
+Deno.test("a limit of open connections holds exactly over one, two and four workers, and slots come back", async (t) => {
   await using backend = echoBackend();
   const route = { hostname: "a.test", backend: backend.addr };
   const listeners = [
@@ -145,14 +145,15 @@ Deno.test("a limit of open connections holds exactly over two workers, and slots
     { routes: [route], max_connections: MAX },
     { routes: [{ ...route, max_connections: MAX }, { ...route, hostname: "b.test" }] },
   ];
-  for (const { name, listener, tables } of LIMITS) {
-    await t.step(name, async () => {
+  const cases = LIMITS.flatMap((limit) => [1, 2, 4].map((workers) => ({ ...limit, workers })));
+  for (const { name, listener, tables, workers } of cases) {
+    await t.step(`${name}, ${workers} workers`, async () => {
       const { proxy = {} } = tables;
       const events = await serveQuietly(
-        { ...{ listeners }, proxy: { workers: 2, ...proxy } },
+        { ...{ listeners }, proxy: { workers, ...proxy } },
         async (proxy) => {
           const addr = proxy.addrs[listener]!;
-          assert.equal(proxy.program.workers().length, 2);
+          assert.equal(proxy.program.workers().length, workers);
           const first = await crowd(addr, "a.test");
           assert.equal(first.length, MAX);
           await leave(first.splice(0, LEAVING), proxy);
@@ -172,7 +173,7 @@ Deno.test("a limit of open connections holds exactly over two workers, and slots
           await leave(third, proxy);
         },
       );
-      assert.equal(workersOf(events), 2);
+      assert.equal(workersOf(events), workers);
       // Each client has told what became of it; the log samples refusals and tells how many it left out.
       const refused = CROWD - MAX + CROWD - LEAVING + CROWD - MAX;
       const over = events.filter(({ reason }) => reason === "over_limit");
