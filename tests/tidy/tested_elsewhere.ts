@@ -6,10 +6,6 @@
 
 /** By file: the test that reaches it, and why its tests belong there. */
 export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, why: string]>> = {
-  "src/cli/admin_apply.ts": ["tests/e2e/admin_cli_test.ts", "it asks a running server"],
-  "src/cli/admin_commands.ts": ["tests/e2e/admin_cli_test.ts", "it asks a running server"],
-  "src/cli/admin_options.ts": ["tests/e2e/admin_cli_test.ts", "it asks a running server"],
-  "src/cli/admin_text.ts": ["tests/e2e/admin_cli_test.ts", "it asks a running server"],
   "src/admin/admin.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/configuration_service.ts": [
     "tests/e2e/admin_calls_test.ts",
