@@ -48,7 +48,7 @@ export async function takeSnapshot(
   const draft = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.partial`);
   try {
     await makeEmpty(draft);
-    await copyInto(databasePath, draft, path);
+    copyInto(databasePath, draft, path);
     const revision = checkCopy(draft);
     const sizeBytes = await flush(draft);
     await publish(draft, path);
@@ -98,7 +98,7 @@ async function makeEmpty(draft: string): Promise<void> {
   }
 }
 
-async function copyInto(databasePath: string, draft: string, path: string): Promise<void> {
+function copyInto(databasePath: string, draft: string, path: string): void {
   using database = openReadOnly(databasePath);
   try {
     database.prepare("VACUUM INTO ?").run(draft);
