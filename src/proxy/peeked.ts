@@ -31,9 +31,12 @@ export class Peeked {
     return this.#buffer.subarray(this.#start, this.#end);
   }
 
-  /** The memory behind `bytes`, for reuse when they have been replayed. */
-  get buffer(): ArrayBuffer {
-    return this.#buffer.buffer;
+  /** Hands over the memory behind `bytes`, for reuse when they have been replayed; nothing is read after it. */
+  giveBuffer(): ArrayBuffer {
+    const { buffer } = this.#buffer;
+    this.#buffer = new Uint8Array(0);
+    this.#start = this.#end = 0;
+    return buffer;
   }
 
   /**

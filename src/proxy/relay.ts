@@ -44,10 +44,9 @@ async function sendUpstream(
   const { socket } = connection;
   let isReading = false;
   try {
-    const first = firstBytes(connection, peeked);
-    const written = await backend.write(first);
-    if (written < first.length) await writeRest(backend, first, written);
-    let buffer = new Uint8Array(peeked.buffer);
+    await writeRest(backend, firstBytes(connection, peeked), 0);
+    // After a large hello or PROXY header a small one: the client may be idle from here on.
+    let buffer = fitted(new Uint8Array(peeked.giveBuffer()), 0);
     // The hello travels alone, so what follows is the first that Nagle's algorithm could hold back.
     let isDelayed = true;
     for (;;) {
@@ -109,7 +108,7 @@ function firstBytes(connection: ClientConnection, peeked: Peeked): Uint8Array {
   return bytes;
 }
 
-/** The socket took a part only. */
+/** Writes what comes after the first `written` bytes. */
 async function writeRest(to: Deno.TcpConn, bytes: Uint8Array, written: number): Promise<void> {
   for (let total = written; total < bytes.length;) total += await to.write(bytes.subarray(total));
 }

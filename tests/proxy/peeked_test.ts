@@ -73,3 +73,16 @@ Deno.test("Peeked.readMore() gives the reason of whoever ended the connection me
   connection.end("drained");
   assert.equal(await reading, "drained");
 });
+
+Deno.test("Peeked.giveBuffer() hands its memory over and keeps nothing", async () => {
+  using accepted = await accept();
+  const { client, connection } = accepted;
+  const peeked = new Peeked(connection);
+  const all = pattern(3_000);
+  await sendAll(client, all);
+  while (peeked.bytes.length < all.length) await peeked.readMore("hello_eof");
+  const { buffer } = peeked.bytes;
+  assert.equal(peeked.giveBuffer(), buffer);
+  assert.equal(peeked.bytes.length, 0);
+  assert.equal(peeked.bytes.buffer.byteLength, 0);
+});
