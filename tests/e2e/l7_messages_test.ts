@@ -30,11 +30,14 @@ Deno.test("server-sent events arrive one by one, each before the next is sent", 
         const stream = client.ask({ path: "/events" });
         await client.until("head", () => stream.status === 200);
         const far = scene.requests[backend].at(-1)!;
+        const startedMs = performance.now();
         for (let count = 0; count < 20; count++) {
           const event = `data: ${count}\n\n`;
           far.send(event);
           await client.until(event, () => stream.text.endsWith(event));
         }
+        // Not when some timer next looks.
+        assert.ok(performance.now() - startedMs < 5_000);
         far.send("", true);
         await client.until("end", () => stream.isEnded);
       });
@@ -93,6 +96,26 @@ Deno.test("HEAD, 204 and 304 have no content whatever they say of it, and the co
     }
   });
   assert.equal(backend.accepted, 1, "the backend's connection was not kept");
+});
+
+Deno.test("HEAD ends with its head where a backend of HTTP/2 doesn't end it, or even sends content", async (t) => {
+  await using scene = await openScene({
+    onEnd: (stream) => {
+      stream.respond(200, { isOpen: true });
+      if (stream.request!.path === "/content") stream.send("content", true);
+    },
+  });
+  await serveQuietly({ listeners: [{ routes: scene.routes }] }, async ({ addr }) => {
+    for (const version of VERSIONS) {
+      await using client = await L7Peer.open(scene.site, { addr, name: NAME_OF.h2 }, version);
+      for (const path of ["/open", "/content"]) {
+        await t.step(`${path} to ${version}`, async () => {
+          const { status, bytes, isEnded } = await client.answer({ method: "HEAD", path });
+          assert.deepEqual([status, bytes, isEnded], [200, 0, true]);
+        });
+      }
+    }
+  });
 });
 
 Deno.test("pipelined requests are answered in order, the next one after the last byte of the one before", async (t) => {
