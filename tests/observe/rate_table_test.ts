@@ -157,19 +157,19 @@ Deno.test("RateTable.take() lets in who finds no room anywhere, and says so", ()
   assert.equal(table.granted(ipv6(0, site), 3, limit), 1, "a /64 with room of its own, whose /48 has none");
 });
 
-Deno.test("RateTable.take() stays in its memory and as fast when half a million prefixes come", () => {
+Deno.test("RateTable.take() stays in its memory and as fast when a million prefixes come", () => {
   const table = new Table();
   const limit = { ratePerSecond: 10, burst: 2 };
   const half = (from: number) => {
     const startMs = performance.now();
-    for (let number = from; number < from + 250_000; number++) {
+    for (let number = from; number < from + 500_000; number++) {
       table.take(ipv6(number & 0xffff, number >>> 4), limit);
       // 20,000 a second.
       if (number % 20 === 0) table.nowMs++;
     }
     return performance.now() - startMs;
   };
-  const [first, second] = [half(0), half(250_000)];
+  const [first, second] = [half(0), half(500_000)];
   assert.ok(second < first * 3 + 500, `${first} ms, then ${second} ms`);
   assert.equal(table.granted(ipv4(77), 5, limit), 2, "an honest client");
 });
