@@ -4,9 +4,9 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import type { Endpoint } from "../state/model.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { addressesOf } from "./lookup.ts";
 import { closeQuietly } from "./reset.ts";
 
 /** How a dial ended. */
@@ -34,13 +34,11 @@ export interface DialOptions {
 const FAILED: DialOutcome = { kind: "dial_failed" };
 const TIMED_OUT: DialOutcome = { kind: "dial_timeout" };
 
-/** Addresses of one name that are tried. */
-const ADDRESSES_MAX = 16;
 /** After that time without an answer the next address is tried beside it (RFC 8305 §5). */
 const ATTEMPT_DELAY_MS = 250;
 
 /**
- * Connects to an endpoint. A name is resolved anew each time and all of its addresses are tried, each beside those
+ * Connects to an endpoint. A name is resolved anew and all of its addresses are tried, each beside those
  * before it (RFC 8305); an IP literal is one try.
  *
  * @returns the connection, or how it failed; never throws
@@ -84,10 +82,7 @@ async function resolve(host: string, end: AbortSignal): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const onEnd = () => resolve([]);
   end.addEventListener("abort", onEnd);
-  lookup(host, { all: true }).then(
-    (found) => resolve(found.slice(0, ADDRESSES_MAX).map(({ address }) => address)),
-    () => resolve([]),
-  );
+  addressesOf(host).then((found) => resolve([...found]));
   try {
     return await promise;
   } finally {

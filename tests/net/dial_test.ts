@@ -5,6 +5,7 @@ import { unreachableBackend } from "../support/backends.ts";
 import { eventually } from "../e2e/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import type { DialAnswer, DialRow } from "./dial_child.ts";
+import { canUnshare } from "./namespaces.ts";
 import { tcpSockets } from "./tcp_sockets.ts";
 
 const TIMEOUTS = { connectTimeoutMs: 5_000, dialTimeoutMs: 10_000 };
@@ -120,17 +121,6 @@ async function withHosts(command: readonly string[]): Promise<Deno.CommandOutput
   const args = ["-rm", "sh", "-c", script, hosts, ...command];
   const output = await new Deno.Command("unshare", { args }).output().finally(() => Deno.remove(hosts));
   return output;
-}
-
-/** Whether this machine lets a process have such namespaces of its own. */
-function canUnshare(args: readonly string[]): boolean {
-  try {
-    return new Deno.Command("unshare", { args: [...args], stdout: "null", stderr: "null" }).outputSync()
-      .success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** What stands at each address of the name, all on one port. Disposal closes it. */
