@@ -20,6 +20,13 @@ Deno.test("README.md's table of tasks names every task and no other", () => {
   assert.deepEqual(rows.toSorted(), TASKS.toSorted());
 });
 
+Deno.test("ARCHITECTURE.md stays under 200 lines and ends with its lexicon", () => {
+  const lines = readText("ARCHITECTURE.md").trimEnd().split("\n");
+  assert.ok(lines.length < 200, `${lines.length} lines`);
+  assert.equal(lines.findLast((line) => line.startsWith("## ")), "## Lexicon");
+  assert.ok(!lines.slice(lines.indexOf("## Lexicon")).some((line) => line.startsWith("- **")), "a decision");
+});
+
 Deno.test("no document or script names a task that doesn't exist", () => {
   const paths = filesUnder("").filter((path) => /(\.md|\.example|\.ci\/run)$/.test(path));
   const found = paths.flatMap((path) =>
