@@ -10,7 +10,7 @@ import type { BootConfig } from "./config/parse.ts";
 import { Changes } from "./control/changes.ts";
 import { requireCountries } from "./control/country_rules.ts";
 import { DeadlineWatch } from "./control/deadline_watch.ts";
-import { connectionsOfDescriptors, effectiveLimits } from "./control/effective_limits.ts";
+import { connectionsOfDescriptors, effectiveLimits, shortOfDescriptors } from "./control/effective_limits.ts";
 import { GeoipFile } from "./control/geoip_file.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { programCommand } from "./control/program.ts";
@@ -61,7 +61,7 @@ export async function serve(config: BootConfig, options: ServeOptions): Promise<
     using store = Store.open(config.settings.databasePath);
     const server = new Server(config, options, store, output);
     await server.start();
-    signals.onHangup = () => void server.reload.reload();
+    signals.onHangup = () => void (server.admin ?? server.reload).reload();
     if (options.testingOnlyFaults) void listenForFaults(server.supervisor);
     await signals.stop;
     signals.onHangup = () => {};
@@ -85,7 +85,7 @@ class Server {
   readonly #turns = new Turns();
   readonly #changes: Changes;
   readonly #deadlines: DeadlineWatch;
-  #admin: Admin | undefined;
+  admin: Admin | undefined;
   #metricsFile: MetricsFile | undefined;
   #isDraining = false;
 
@@ -175,7 +175,10 @@ class Server {
     if (revision !== undefined) {
       this.#log.warning("config_changed", { kind: "revert", revision, author: "system" });
     }
-    for (const detail of this.#config.warnings) this.#log.warning("config_warning", { detail });
+    const shortage = shortOfDescriptors(this.#limits);
+    for (const detail of [...this.#config.warnings, ...shortage === undefined ? [] : [shortage]]) {
+      this.#log.warning("config_warning", { detail });
+    }
     const configuration = this.#configuration();
     requireCountries(configuration, this.#geoip.isConfigured, this.#store.path);
     const { geoip, certificates } = await this.reload.load(configuration);
@@ -251,7 +254,7 @@ class Server {
         store: this.#store,
         supervisor: this.supervisor,
       };
-      this.#admin = await Admin.start(
+      this.admin = await Admin.start(
         grpc,
         parts,
         (detail) => this.#log.warning("admin_refused", { detail }),
@@ -266,13 +269,13 @@ class Server {
   async stop(secondStop: Promise<void>): Promise<number> {
     const { drainDelayMs, shutdownTimeoutMs } = this.#limits;
     this.#isDraining = true;
-    this.#admin?.drain();
+    this.admin?.drain();
     this.#deadlines[Symbol.dispose]();
     this.#metricsFile?.[Symbol.dispose]();
     this.reload[Symbol.dispose]();
     this.#log.info("draining", { drain_delay_ms: drainDelayMs, shutdown_timeout_ms: shutdownTimeoutMs });
     const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), secondStop]);
-    await this.#admin?.close();
+    await this.admin?.close();
     if (cut === undefined) {
       await this.supervisor.kill();
       this.#log.warning("stopped", { detail: "a second signal ended the drain" });

@@ -19,6 +19,18 @@ export function effectiveLimits(limits: Limits): Limits {
   return { ...limits, workers, maxConnections, rateBurst: limits.rateBurst || limits.rateLimit * 2 };
 }
 
+/**
+ * Says when `max_connections` promises more than descriptors allow.
+ *
+ * @param limits effective
+ * @returns one sentence for the log; `undefined` = they suffice
+ */
+export function shortOfDescriptors({ workers, maxConnections }: Limits): string | undefined {
+  const possible = workers * connectionsOfDescriptors();
+  if (maxConnections <= possible) return undefined;
+  return `max_connections is ${maxConnections}, but the file limit (ulimit -n) allows ${possible} in ${workers} workers`;
+}
+
 /** Connections that one worker's file limit allows it. */
 export function connectionsOfDescriptors(): number {
   return Math.max(1, Math.floor((fileLimit() - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION));

@@ -14,7 +14,7 @@ const ADDRESSES_MAX = 16;
  */
 const LOOKUPS_MAX = 24;
 
-/** By name: what is asked for now, or waits for its turn. */
+/** By name: what is being asked for, or waits for its turn. */
 const running = new Map<string, Promise<readonly string[]>>();
 const waiting: (() => void)[] = [];
 let lookups = 0;

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import {
+  connectionsOfDescriptors,
+  effectiveLimits,
+  shortOfDescriptors,
+} from "../../src/control/effective_limits.ts";
+import { loadNative } from "../../src/net/native.ts";
+import { DEFAULT_LIMITS } from "../../src/state/limits.ts";
+
+Deno.test("effectiveLimits() fills in what is 0, and leaves what is said", () => {
+  loadNative();
+  const computed = effectiveLimits({ ...DEFAULT_LIMITS, workers: 3, rateLimit: 5 });
+  assert.equal(computed.maxConnections, 3 * connectionsOfDescriptors());
+  assert.equal(computed.rateBurst, 10);
+  const said = effectiveLimits({
+    ...DEFAULT_LIMITS,
+    workers: 3,
+    maxConnections: 7,
+    rateLimit: 5,
+    rateBurst: 6,
+  });
+  assert.deepEqual([said.workers, said.maxConnections, said.rateBurst], [3, 7, 6]);
+  assert.ok(effectiveLimits(DEFAULT_LIMITS).workers >= 1);
+});
+
+Deno.test("shortOfDescriptors() speaks when max_connections promises more than descriptors allow, and only then", () => {
+  loadNative();
+  const most = 2 * connectionsOfDescriptors();
+  assert.equal(shortOfDescriptors({ ...DEFAULT_LIMITS, workers: 2, maxConnections: most }), undefined);
+  assert.match(
+    shortOfDescriptors({ ...DEFAULT_LIMITS, workers: 2, maxConnections: most + 1 })!,
+    new RegExp(
+      `^max_connections is ${most + 1}, but the file limit \\(ulimit -n\\) allows ${most} in 2 workers$`,
+    ),
+  );
+});
