@@ -86,6 +86,9 @@ function readTop(reading: Reading, table: Readonly<Record<string, unknown>>): Bo
     logFormat: log.format,
     logRequests: log.requests,
   };
+  if (settings.limits.rateLimit === 0 && settings.limits.rateBurst > 0) {
+    reading.warnings.push("firewall.rate_burst has no effect, because firewall.rate_limit is 0");
+  }
   const seed = { listeners, firewallRules: firewall.rules.map(({ rule }) => rule) };
   checkTogether(reading, seed, firewall.rules);
   return { settings, seed, warnings: reading.warnings };

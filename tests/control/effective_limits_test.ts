@@ -7,8 +7,10 @@ import {
 import { loadNative } from "../../src/net/native.ts";
 import { DEFAULT_LIMITS } from "../../src/state/limits.ts";
 
+// Loaded for the process, as the program does: not by one test.
+loadNative();
+
 Deno.test("effectiveLimits() fills in what is 0, and leaves what is said", () => {
-  loadNative();
   const computed = effectiveLimits({ ...DEFAULT_LIMITS, workers: 3, rateLimit: 5 });
   assert.equal(computed.maxConnections, 3 * connectionsOfDescriptors());
   assert.equal(computed.rateBurst, 10);
@@ -24,7 +26,6 @@ Deno.test("effectiveLimits() fills in what is 0, and leaves what is said", () =>
 });
 
 Deno.test("shortOfDescriptors() speaks when max_connections promises more than descriptors allow, and only then", () => {
-  loadNative();
   const most = 2 * connectionsOfDescriptors();
   assert.equal(shortOfDescriptors({ ...DEFAULT_LIMITS, workers: 2, maxConnections: most }), undefined);
   assert.match(
