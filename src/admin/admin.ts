@@ -6,6 +6,7 @@
 
 import type { GrpcSettings } from "../state/settings.ts";
 import { HealthState } from "./health.ts";
+import type { ControlPlane } from "./control_plane.ts";
 import { runningPlane, type ServerParts } from "./running_plane.ts";
 import { AdminServer } from "./server.ts";
 import { adminHandlers } from "./service.ts";
@@ -14,8 +15,17 @@ import { adminHandlers } from "./service.ts";
 export class Admin {
   readonly #health: HealthState;
   readonly #server: AdminServer;
+  readonly #plane: ControlPlane;
+  readonly #onRefused: (detail: string) => void;
 
-  private constructor(health: HealthState, server: AdminServer) {
+  private constructor(
+    health: HealthState,
+    server: AdminServer,
+    plane: ControlPlane,
+    onRefused: (detail: string) => void,
+  ) {
+    this.#plane = plane;
+    this.#onRefused = onRefused;
     this.#health = health;
     this.#server = server;
   }
@@ -23,7 +33,7 @@ export class Admin {
   /**
    * Listens and answers.
    *
-   * @param onRefused told of clients that were turned away
+   * @param onRefused told of clients that were turned away, and of certificates that were
    * @throws ProxyError busy or unavailable when it can't listen, or a certificate can't be used
    */
   static async start(
@@ -36,7 +46,14 @@ export class Admin {
     const plane = runningPlane(parts, async () => await started.server?.reload());
     const handlers = adminHandlers(plane, health, settings.reflection);
     started.server = await AdminServer.start({ settings, handlers, onRefused });
-    return new Admin(health, started.server);
+    return new Admin(health, started.server, plane, onRefused);
+  }
+
+  /** Reads all files again, its own certificates too. Never throws: log and status say what failed. */
+  async reload(): Promise<void> {
+    for (const { what, problem } of await this.#plane.reload()) {
+      if (what === "grpc" && problem !== undefined) this.#onRefused(problem);
+    }
   }
 
   /** Says NOT_SERVING from now on. */

@@ -10,6 +10,7 @@ import { healthService, HealthState } from "../../src/admin/health.ts";
 import { AdminServer } from "../../src/admin/server.ts";
 import { loadNative } from "../../src/net/native.ts";
 import type { GrpcSettings } from "../../src/state/settings.ts";
+import { hasProgram } from "../support/has_program.ts";
 import { freePort } from "../support/ports.ts";
 import { CertificateAuthority, type LeafOptions } from "../support/certificates.ts";
 
@@ -241,4 +242,74 @@ Deno.test("healthService() tells NOT_SERVING to those who watch when the server 
   }
   assert.deepEqual(told, [1, 2]);
   assert.equal(state.statusOf("nothing"), 3);
+});
+
+/** Makes a handshake as openssl does, with a ticket file where one is given, and leaves its own ticket in `out`. */
+async function handshake(
+  host: Host,
+  { identity, ticket, out }: { identity?: string; ticket?: string; out: string },
+): Promise<{ isServed: boolean; isReused: boolean }> {
+  const path = (name: string) => `${host.folder}/${name}`;
+  const args = [
+    "s_client",
+    "-connect",
+    `127.0.0.1:${host.server.port}`,
+    "-alpn",
+    "h2",
+    "-tls1_2",
+    "-ign_eof",
+  ];
+  if (identity !== undefined) args.push("-cert", `${identity}.crt`, "-key", `${identity}.key`);
+  if (ticket !== undefined) args.push("-sess_in", ticket);
+  const child = new Deno.Command("openssl", {
+    args: [...args, "-sess_out", path(out)],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let told = "";
+  // The server speaks first once it serves: its SETTINGS frame.
+  // deno-lint-ignore no-control-regex -- the frame's header is binary
+  const settings = /\0\0[^]\x04\0\0\0\0\0/;
+  for await (const bytes of child.stdout) {
+    told += new TextDecoder("latin1").decode(bytes);
+    if (settings.test(told)) break;
+  }
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // The server has ended the connection, and openssl itself with it.
+  }
+  await child.stdin.abort().catch(() => {});
+  await child.status;
+  return { isServed: settings.test(told), isReused: /^Reused, /m.test(told) };
+}
+
+Deno.test({
+  name:
+    "AdminServer lets in nobody for a ticket: not after a change of the authority, not from another server",
+  ignore: !hasProgram("openssl"),
+  fn: async () => {
+    const [before, after] = [
+      await CertificateAuthority.create("CN=a"),
+      await CertificateAuthority.create("CN=b"),
+    ];
+    await using host = await Host.start({}, before);
+    const { certificate, key } = await before.issue({ names: ["ops.test"], usage: "client" });
+    host.write("ops.crt", certificate);
+    host.write("ops.key", key);
+    const identity = `${host.folder}/ops`;
+    const ticket = `${host.folder}/ticket`;
+    assert.equal((await handshake(host, { identity, out: "ticket" })).isServed, true);
+    const again = await handshake(host, { identity, ticket, out: "none" });
+    assert.deepEqual(again, { isServed: true, isReused: true });
+    await using open = await Host.start();
+    assert.equal((await handshake(open, { out: "foreign" })).isServed, true);
+    const foreign = await handshake(host, { ticket: `${open.folder}/foreign`, out: "none" });
+    assert.deepEqual(foreign, { isServed: false, isReused: true });
+    host.write("client_ca.crt", after.certificate);
+    await host.server.reload();
+    assert.equal((await handshake(host, { identity, ticket, out: "none" })).isServed, false);
+    assert.equal((await handshake(host, { ticket, out: "none" })).isServed, false);
+  },
 });
