@@ -26,7 +26,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, w
   "src/admin/status.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/client.ts": ["tests/e2e/admin_calls_test.ts", "it connects to a running server"],
   "src/control/country_rules.ts": ["tests/e2e/admin_calls_test.ts", "the start and every change ask it"],
-  "src/control/effective_limits.ts": ["tests/e2e/admin_calls_test.ts", "it asks the kernel at the start"],
   "src/control/measure.ts": ["tests/e2e/admin_calls_test.ts", "it measures a running server"],
   "src/control/snapshot_process.ts": ["tests/e2e/admin_calls_test.ts", "it starts the program"],
   "src/control/tallies.ts": ["tests/e2e/admin_calls_test.ts", "it looks at a running server's memory"],
