@@ -36,7 +36,7 @@ const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.
 let libc: Libc | undefined;
 
 /**
- * Opens libc once per process; needs the permission `ffi`. Later calls do nothing.
+ * Opens libc once per process; needs the permission `ffi`.
  *
  * @param names sonames to try in turn; the default is glibc's and musl's
  * @returns whether the functions are there
@@ -68,6 +68,8 @@ const TCP_NODELAY = 1;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
+const TCP_INFO = 11;
+const TCP_CLOSE = 7;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const RLIMIT_NOFILE = 7;
@@ -84,7 +86,6 @@ let highestDescriptor = 0;
 
 /**
  * The descriptor of an accepted TCP connection.
- *
  * @returns the number, or `undefined` where this runtime doesn't say it (connections made by `Deno.connect`)
  */
 export function descriptorOf(conn: object): number | undefined {
@@ -92,7 +93,7 @@ export function descriptorOf(conn: object): number | undefined {
   if (fdSymbol === undefined) return undefined;
   const fd: unknown = Reflect.get(conn, fdSymbol);
   if (typeof fd !== "number" || fd < 0) return undefined;
-  if (fd > highestDescriptor) highestDescriptor = fd;
+  highestDescriptor = Math.max(highestDescriptor, fd);
   return fd;
 }
 
@@ -115,6 +116,13 @@ export function duplicateDescriptor(fd: number): number | undefined {
 /** close(2), for descriptors that this file made. */
 export function closeDescriptor(fd: number): void {
   libc?.close(fd);
+}
+
+/** getsockopt(2) TCP_INFO, tcp(7): whether the kernel has ended a connection, as its peer's RST makes it. */
+export function isSocketDead(fd: number): boolean {
+  const info = new Uint32Array(2);
+  const status = libc?.getsockopt(fd, IPPROTO_TCP, TCP_INFO, bytesOf(info), bytesOf(new Uint32Array([8])));
+  return status === 0 && (info[0]! & 0xff) === TCP_CLOSE;
 }
 
 /** fcntl(2) F_SETFD FD_CLOEXEC: the descriptor isn't inherited by a child. @returns whether it worked */
@@ -186,11 +194,9 @@ export function fileLimit(): number {
 
 /** Who is at the other end of a Unix socket: getsockopt(2) SO_PEERCRED, unix(7). */
 export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } | undefined {
-  const credentials = new Uint32Array(3);
-  const length = new Uint32Array([12]);
-  const status = libc?.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytesOf(credentials), bytesOf(length));
-  if (status !== 0) return undefined;
-  return { pid: credentials[0]!, uid: credentials[1]!, gid: credentials[2]! };
+  const who = new Uint32Array(3);
+  const status = libc?.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytesOf(who), bytesOf(new Uint32Array([12])));
+  return status === 0 ? { pid: who[0]!, uid: who[1]!, gid: who[2]! } : undefined;
 }
 
 /** Keep-alive as every connection has it: first probe after 60 s, then each 15 s, dead after 4. tcp(7) */
@@ -262,6 +268,13 @@ function portOf(address: Uint8Array): number {
 
 /** How far past the highest descriptor seen a scan goes on. */
 const SCAN_BEYOND = 1_024;
+
+/** Local ports, of those wanted, whose connection the kernel has ended; getpeername(2) no longer knows such a one. */
+export function findDeadConnections(localPorts: Pick<ReadonlySet<number>, "has">): Set<number> {
+  const dead = new Set<number>();
+  for (const [fd, port] of socketPorts()) if (localPorts.has(port) && isSocketDead(fd)) dead.add(port);
+  return dead;
+}
 
 /** Every TCP socket of this process with its local port: getsockname(2) on each descriptor that may be open. */
 function* socketPorts(): Generator<[fd: number, localPort: number]> {

@@ -67,6 +67,11 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
   /** When the last byte went through, by the coarse clock; what the idle limit counts from. */
   lastByteMs = 0;
 
+  /** A write to the client hasn't been taken yet. */
+  isSendingDown = false;
+  /** A write to the backend hasn't been taken yet. */
+  isSendingUp = false;
+
   readonly #plane: DataPlane;
   readonly #acceptedMs = performance.now();
   readonly #deadline = new Deadline((nowMs) => this.#due(nowMs));

@@ -61,8 +61,10 @@ async function sendUpstream(
         backend.setKeepAlive(true);
         isDelayed = false;
       }
+      connection.isSendingUp = true;
       const written = await backend.write(read === buffer.length ? buffer : buffer.subarray(0, read));
       if (written < read) await writeRest(backend, buffer.subarray(0, read), written);
+      connection.isSendingUp = false;
       buffer = fitted(buffer, read);
     }
     if (finished(connection, ends, "client_eof")) await backend.closeWrite();
@@ -88,8 +90,10 @@ async function sendDownstream(
       isReading = false;
       connection.touch();
       connection.bytesSent += read;
+      connection.isSendingDown = true;
       const written = await socket.write(read === buffer.length ? buffer : buffer.subarray(0, read));
       if (written < read) await writeRest(socket, buffer.subarray(0, read), written);
+      connection.isSendingDown = false;
       buffer = fitted(buffer, read);
     }
     if (finished(connection, ends, "backend_eof")) await socket.closeWrite();

@@ -27,6 +27,7 @@ import { commitFault } from "./faults.ts";
 import { LineWriter, readLines } from "./lines.ts";
 import { type FromWorker, LINE_BYTES_MAX, type StartMessage, type ToWorker } from "./messages.ts";
 import { closeConnections, listConnections } from "./query_answers.ts";
+import { endStalled } from "./stall_watch.ts";
 import { Registry } from "./registry.ts";
 import { WorkerState } from "./worker_state.ts";
 
@@ -175,6 +176,7 @@ class Worker implements DataPlane {
   #beat(): void {
     this.column.beat();
     armAlarm(ALARM_SECONDS);
+    endStalled(this.connections, this.deadlines.coarseMs);
   }
 
   /** @returns the time that a drain may take, when that is what main said */

@@ -33,5 +33,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, w
   "src/control/supervisor.ts": ["tests/control/supervisor_test.ts", "made by workers.ts beside it"],
   "src/daemon.ts": ["tests/e2e/signals_test.ts", "is the running program"],
   "src/proxy/faults.ts": ["tests/e2e/faults_test.ts", "ends the process, or tries what only a worker can't"],
+  "src/proxy/stall_watch.ts": ["tests/e2e/stalled_reset_test.ts", "needs two stalled kernels' buffers"],
   "src/proxy/worker.ts": ["tests/e2e/workers_test.ts", "gives up its process's permissions"],
 };
