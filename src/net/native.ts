@@ -34,7 +34,6 @@ type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 let libc: Libc | undefined;
-
 /**
  * Opens libc once per process; needs the permission `ffi`.
  *
@@ -80,7 +79,6 @@ const MAP_SHARED = 1;
 /** The number that an accepted TCP connection carries under a symbol described so. */
 const FD_DESCRIPTION = "Deno.internal.fd";
 let fdSymbol: symbol | undefined;
-
 /** Highest descriptor seen: the kernel hands out the lowest free one, so those not seen lie close by. */
 let highestDescriptor = 0;
 
