@@ -126,7 +126,7 @@ export class Ways {
       pool = new Pool(
         this.#service,
         target,
-        proxyHeaderFor(this.#context, this.#protocols.version, this.#protocols.tls),
+        proxyHeaderFor(this.#context, { alpn: this.#protocols.version, version: this.#protocols.tls }),
       );
       this.#private.set(target.key, pool);
     }

@@ -1,6 +1,5 @@
 /**
- * The PROXY protocol on a connection: the header that a load balancer puts before its client's bytes, and the one
- * that a backend gets.
+ * The PROXY protocol header that a load balancer puts before its client's bytes.
  *
  * @module
  */
@@ -9,7 +8,6 @@ import { parseIpAddress } from "../policy/ip_address.ts";
 import type { Reason } from "../reasons.ts";
 import { parseProxyHeader } from "../wire/proxy_protocol.ts";
 import type { ProxyHeader } from "../wire/proxy_protocol_header.ts";
-import { formatProxyHeaderV2 } from "../wire/proxy_protocol_v2_format.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Peeked } from "./peeked.ts";
 
@@ -49,16 +47,4 @@ function declareClient(connection: ClientConnection, { source, destination }: Pr
   const address = source && parseIpAddress(source.host);
   if (source === undefined || destination === undefined || address === undefined) return;
   connection.declare(address, source.port, destination);
-}
-
-/** The version 2 header that tells a backend whose connection this is. */
-export function proxyHeaderFor(connection: ClientConnection): Uint8Array {
-  const { client, clientPort, destination, hello, id } = connection;
-  const authority = hello?.serverNameAsSent;
-  return formatProxyHeaderV2({
-    source: { host: client.text, port: clientPort },
-    destination: { host: destination.host, port: destination.port },
-    ...(authority !== undefined && { authority }),
-    uniqueId: new TextEncoder().encode(id),
-  });
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { proxyHeaderFor } from "../l7/proxy_header.ts";
 import type { Reason } from "../reasons.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Peeked } from "./peeked.ts";
-import { proxyHeaderFor } from "./proxy_header.ts";
 
 /** A waiting read holds its buffer, so an idle connection costs two of these. */
 const BUFFER_BYTES_MIN = 2_048;

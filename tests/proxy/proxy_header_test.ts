@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Peeked } from "../../src/proxy/peeked.ts";
-import { proxyHeaderFor, receiveProxyHeader, requiresProxyHeader } from "../../src/proxy/proxy_header.ts";
+import { proxyHeaderFor } from "../../src/l7/proxy_header.ts";
+import { receiveProxyHeader, requiresProxyHeader } from "../../src/proxy/proxy_header.ts";
 import { parseProxyHeader } from "../../src/wire/proxy_protocol.ts";
 import { formatProxyHeaderV1 } from "../../src/wire/proxy_protocol_v1.ts";
 import { formatProxyHeaderV2 } from "../../src/wire/proxy_protocol_v2_format.ts";
