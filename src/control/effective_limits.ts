@@ -5,6 +5,7 @@
  */
 
 import { fileLimit } from "../net/native.ts";
+import { effectiveBurst } from "../policy/rate_limit.ts";
 import type { Limits } from "../state/limits.ts";
 
 /** Descriptors of a worker that aren't connections'. */
@@ -16,7 +17,12 @@ const DESCRIPTORS_PER_CONNECTION = 3;
 export function effectiveLimits(limits: Limits): Limits {
   const workers = limits.workers || navigator.hardwareConcurrency;
   const maxConnections = limits.maxConnections || workers * connectionsOfDescriptors();
-  return { ...limits, workers, maxConnections, rateBurst: limits.rateBurst || limits.rateLimit * 2 };
+  return {
+    ...limits,
+    workers,
+    maxConnections,
+    rateBurst: effectiveBurst(limits.rateLimit, limits.rateBurst),
+  };
 }
 
 /**
