@@ -235,7 +235,12 @@ async function askServer(api: Api, name: string, words: readonly string[]): Prom
     }
     case "snapshot": {
       const made = await api.createSnapshot({ path: words[0] ?? "" });
-      const report = { path: made.path, size_bytes: Number(made.sizeBytes), revision: made.revision };
+      const report = {
+        path: made.path,
+        size_bytes: Number(made.sizeBytes),
+        revision: made.revision,
+        removed: [],
+      };
       return answer(method.createSnapshot.output, made, () => renderSnapshot(report));
     }
     case "export":

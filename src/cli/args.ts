@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ADMIN_SPECS, type AdminSpec, COMMON_OPTIONS } from "./admin_specs.ts";
 import { type Shell, SHELLS } from "./completion.ts";
 import { VERSION } from "./version.ts";
@@ -18,6 +18,8 @@ export type CommandLine =
     readonly configPath: string;
     /** Absent = a name with the time under `backups/` beside the database. */
     readonly outPath?: string;
+    /** How many snapshots under `backups/` are left, 1 or more, this one included. Absent = none is removed. */
+    readonly keep?: number;
     /** Ask the running server to make it. */
     readonly online: boolean;
     readonly json: boolean;
@@ -132,9 +134,13 @@ function addCheck(program: Command, ask: (commandLine: CommandLine) => void): vo
 }
 
 function addSnapshot(program: Command, ask: (commandLine: CommandLine) => void): void {
-  addConfig(program.command("snapshot"))
+  const snapshot = addConfig(program.command("snapshot"));
+  const keep = snapshot.createOption("--keep <count>", "then leave only so many of those in backups/…")
+    .argParser(readCount).conflicts(["out", "online"]);
+  snapshot
     .description("Copy the database to a new file and verify the copy; the server may run meanwhile")
     .option("-o, --out <file>", "the copy, which must not exist (default: backups/… beside the database)")
+    .addOption(keep)
     .option("--online", "let the running server make it, over its admin API")
     .option("--json", "print JSON")
     .action((options) =>
@@ -143,9 +149,15 @@ function addSnapshot(program: Command, ask: (commandLine: CommandLine) => void):
         online: options.online ?? false,
         configPath: options.config,
         ...(options.out === undefined ? {} : { outPath: options.out }),
+        ...(options.keep === undefined ? {} : { keep: options.keep }),
         json: options.json ?? false,
       })
     );
+}
+
+function readCount(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Wanted a whole number from 1 on.");
 }
 
 /** The commands of the admin API, those of one group under its name. */

@@ -39,7 +39,7 @@ export async function check(commandLine: CommandOf<"check">, output: Output): Pr
   }
 }
 
-/** Copies the database. */
+/** Copies the database, and removes old copies only when the new one is verified. */
 export async function snapshot(commandLine: CommandOf<"snapshot">, output: Output): Promise<number> {
   if (commandLine.online) {
     const { snapshotOnline } = await import("./admin_commands.ts");
@@ -52,7 +52,14 @@ export async function snapshot(commandLine: CommandOf<"snapshot">, output: Outpu
     commandLine.outPath,
     new Date(),
   );
-  const report = { path, size_bytes: sizeBytes, revision };
+  const removed = commandLine.keep === undefined
+    ? []
+    : await (await import("../store/snapshot_pruning.ts")).pruneSnapshots(
+      settings.databasePath,
+      path,
+      commandLine.keep,
+    );
+  const report = { path, size_bytes: sizeBytes, revision, removed };
   await output.out(commandLine.json ? renderJson(report) : renderSnapshot(report));
   return 0;
 }

@@ -24,6 +24,8 @@ export interface SnapshotReport {
   readonly size_bytes: number;
   /** The revision that the copy holds. */
   readonly revision: number;
+  /** Older copies that were removed, oldest first. */
+  readonly removed: readonly string[];
 }
 
 /** Any report as one line of JSON. */
@@ -36,9 +38,11 @@ export function renderVersion(report: VersionReport): string {
   return `mc-proxy ${report.mc_proxy} (Deno ${report.deno}, V8 ${report.v8})\n`;
 }
 
-/** One line with path, size and revision. */
+/** One line with path, size and revision, and one for each older copy that was removed. */
 export function renderSnapshot(report: SnapshotReport): string {
-  return `${report.path}: ${report.size_bytes} bytes, revision ${report.revision}, integrity verified\n`;
+  const made =
+    `${report.path}: ${report.size_bytes} bytes, revision ${report.revision}, integrity verified\n`;
+  return made + report.removed.map((path) => `${path}: removed\n`).join("");
 }
 
 /** Everything of the report, in columns. */

@@ -30,6 +30,13 @@ const COMMANDS: readonly [args: string, expected: CommandLine][] = [
   ["completion zsh", { command: "completion", shell: "zsh" }],
   ["snapshot -c a.toml --online", { command: "snapshot", configPath: "a.toml", online: true, json: false }],
   ["snapshot -c a.toml", { command: "snapshot", configPath: "a.toml", online: false, json: false }],
+  ["snapshot -c a.toml --keep 14", {
+    command: "snapshot",
+    configPath: "a.toml",
+    keep: 14,
+    online: false,
+    json: false,
+  }],
   ["snapshot -c a.toml -o b.db --json", {
     command: "snapshot",
     online: false,
@@ -57,6 +64,15 @@ const FAULTS: readonly [args: string, text: string][] = [
   ["check -c a --jsn", "error: unknown option '--jsn'\n(Did you mean --json?)"],
   ["server -c a --takeover", "error: unknown option '--takeover'"],
   ["server -c a --json", "error: unknown option '--json'"],
+  [
+    "snapshot -c a --keep 0",
+    "error: option '--keep <count>' argument '0' is invalid. Wanted a whole number from 1 on.",
+  ],
+  [
+    "snapshot -c a --keep 2 -o b",
+    "error: option '--keep <count>' cannot be used with option '-o, --out <file>'",
+  ],
+  ["snapshot -c a --keep 2 --online", "error: option '--keep <count>' cannot be used with option '--online'"],
   ["-c a", "error: unknown option '-c'"],
 ];
 

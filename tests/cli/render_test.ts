@@ -165,13 +165,17 @@ Deno.test("renderJson() of a check has the names of the TOML file", () => {
   });
 });
 
-Deno.test("renderVersion() and renderSnapshot() take one line", () => {
+Deno.test("renderVersion() and renderSnapshot() take one line, and one more for each removed snapshot", () => {
   assert.equal(
     renderVersion({ mc_proxy: "1.2.3", deno: "2.9.6", v8: "15.0" }),
     "mc-proxy 1.2.3 (Deno 2.9.6, V8 15.0)\n",
   );
   assert.equal(
-    renderSnapshot({ path: "/b/a.db", size_bytes: 4096, revision: 7 }),
+    renderSnapshot({ path: "/b/a.db", size_bytes: 4096, revision: 7, removed: [] }),
     "/b/a.db: 4096 bytes, revision 7, integrity verified\n",
+  );
+  assert.equal(
+    renderSnapshot({ path: "/b/c.db", size_bytes: 1, revision: 8, removed: ["/b/a.db", "/b/b.db"] }),
+    "/b/c.db: 1 bytes, revision 8, integrity verified\n/b/a.db: removed\n/b/b.db: removed\n",
   );
 });
