@@ -6,6 +6,7 @@
  */
 
 import { X509Certificate } from "node:crypto";
+import { certificateNames, subjectLine } from "./certificate_names.ts";
 import { mayAuthenticateClient } from "./extended_key_usage.ts";
 
 /** Certificates from the leaf to the CA at most. */
@@ -20,7 +21,15 @@ export interface CertificateJudge {
 
 /** What came of it: the names of the certificate, or why it is none. */
 export type CertificateVerdict =
-  | { readonly kind: "trusted"; readonly subject: string; readonly names: readonly string[] }
+  | {
+    readonly kind: "trusted";
+    /** On one line, to be written down. */
+    readonly subject: string;
+    /** By which a client may be allowed. */
+    readonly names: readonly string[];
+    /** Until when all certificates from the leaf to the CA are valid, Unix ms. */
+    readonly validUntilMs: number;
+  }
   | { readonly kind: "refused"; readonly detail: string };
 
 /**
@@ -32,9 +41,21 @@ export function judgeCertificate(shown: readonly Uint8Array[], judge: Certificat
   try {
     const [leaf, ...others] = shown.slice(0, DEPTH_MAX).map((der) => new X509Certificate(der));
     if (leaf === undefined) return refused("the client showed no certificate");
-    const fault = faultOf(leaf, others, judge);
-    if (fault !== undefined) return refused(`${subjectOf(leaf)}: ${fault}`);
-    return { kind: "trusted", subject: subjectOf(leaf), names: namesOf(leaf) };
+    const subject = subjectLine(leaf.raw);
+    const fault = faultOf(leaf);
+    if (fault !== undefined) return refused(`${subject}: ${fault}`);
+    const names = certificateNames(leaf.raw);
+    if (names === undefined) return refused(`${subject}: its names can't be read`);
+    const path = pathOf(leaf, others, judge.authorities);
+    if (path === undefined) return refused(`${subject}: it is not signed by client_ca`);
+    for (const [index, certificate] of path.entries()) {
+      const dates = dateFault(certificate, judge.nowMs);
+      if (dates !== undefined) {
+        return refused(`${subject}: ${index === 0 ? "it" : "a CA's certificate"} ${dates}`);
+      }
+    }
+    const validUntilMs = Math.min(...path.map(({ validToDate }) => validToDate.getTime()));
+    return { kind: "trusted", subject, names, validUntilMs };
   } catch (error) {
     return refused(`the client's certificate can't be read: ${String(error)}`);
   }
@@ -44,48 +65,34 @@ function refused(detail: string): CertificateVerdict {
   return { kind: "refused", detail };
 }
 
-function faultOf(
-  leaf: X509Certificate,
-  others: readonly X509Certificate[],
-  { authorities, nowMs }: CertificateJudge,
-): string | undefined {
+function faultOf(leaf: X509Certificate): string | undefined {
   if (leaf.ca) return "a CA's certificate is no client's";
-  if (!mayAuthenticateClient(leaf.raw)) return "it is not for client authentication";
-  let current = leaf;
-  for (let depth = 0; depth < DEPTH_MAX; depth++) {
-    if (current.validFromDate.getTime() > nowMs) return "it is not yet valid";
-    if (current.validToDate.getTime() < nowMs) return "it has expired";
-    const authority = authorities.find((candidate) => isIssuer(candidate, current));
-    if (authority !== undefined) return dateFault(authority, nowMs);
-    const issuer = others.find((candidate) => candidate.ca && isIssuer(candidate, current));
-    if (issuer === undefined) break;
-    current = issuer;
-  }
-  return "it is not signed by client_ca";
+  return mayAuthenticateClient(leaf.raw) ? undefined : "it is not for client authentication";
 }
 
-function dateFault(authority: X509Certificate, nowMs: number): string | undefined {
-  const isValid = authority.validFromDate.getTime() <= nowMs && nowMs <= authority.validToDate.getTime();
-  return isValid ? undefined : "the certificate of client_ca is not valid";
+/** From the leaf to one of the authorities. */
+function pathOf(
+  leaf: X509Certificate,
+  others: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): X509Certificate[] | undefined {
+  const path = [leaf];
+  for (let current = leaf; path.length <= DEPTH_MAX;) {
+    const authority = authorities.find((candidate) => isIssuer(candidate, current));
+    if (authority !== undefined) return [...path, authority];
+    const issuer = others.find((candidate) => candidate.ca && isIssuer(candidate, current));
+    if (issuer === undefined) return undefined;
+    path.push(issuer);
+    current = issuer;
+  }
+  return undefined;
+}
+
+function dateFault({ validFromDate, validToDate }: X509Certificate, nowMs: number): string | undefined {
+  if (validFromDate.getTime() > nowMs) return "is not yet valid";
+  return validToDate.getTime() < nowMs ? "has expired" : undefined;
 }
 
 function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-}
-
-/** The subject on one line, as RFC 4514 writes it but for the order, which is the certificate's. */
-function subjectOf({ subject }: X509Certificate): string {
-  return subject === undefined || subject === "" ? "(no subject)" : subject.split("\n").join(",");
-}
-
-/** Alternative names and common names, by which a client may be allowed. */
-function namesOf({ subject, subjectAltName }: X509Certificate): string[] {
-  const alternatives = (subjectAltName ?? "").split(", ").flatMap((entry) => {
-    const match = /^(DNS|URI|email|IP Address):(.+)$/.exec(entry);
-    return match === null ? [] : [match[2]!];
-  });
-  const common = (subject ?? "").split("\n").filter((line) => line.startsWith("CN=")).map((line) =>
-    line.slice(3)
-  );
-  return [...alternatives, ...common];
 }

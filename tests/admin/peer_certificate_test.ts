@@ -37,7 +37,7 @@ Deno.test("judgeCertificate() trusts what the current authority signed for clien
   const past = new Date(Date.now() - HOUR_MS);
   assert.match(
     await verdictOf({ ...client, notBefore: new Date(0), notAfter: past }, by(ours)),
-    /has expired/,
+    /it has expired/,
   );
   const soon = new Date(Date.now() + HOUR_MS);
   assert.match(await verdictOf({ ...client, notBefore: soon }, by(ours)), /not yet valid/);
@@ -51,4 +51,18 @@ Deno.test("judgeCertificate() refuses nothing, garbage, and the authority itself
   for (const shown of [[], [Uint8Array.of(1, 2, 3)], [certificate.raw]]) {
     assert.equal(judgeCertificate(shown, judge).kind, "refused");
   }
+});
+
+Deno.test("judgeCertificate() follows the certificates between, and says until when all of them are valid", async () => {
+  const root = await CertificateAuthority.create("CN=root");
+  const between = await root.subordinate("CN=between");
+  const notAfter = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + HOUR_MS);
+  const { certificate } = await between.issue({ names: ["ops.test"], usage: "client", notAfter });
+  const [leaf, middle] = [certificate, between.certificate].map((pem) => new X509Certificate(pem).raw);
+  const judge = { authorities: [new X509Certificate(root.certificate)], nowMs: Date.now() };
+  const verdict = judgeCertificate([leaf!, middle!], judge);
+  assert.equal(verdict.kind === "trusted" && verdict.validUntilMs, notAfter.getTime());
+  assert.match(JSON.stringify(judgeCertificate([leaf!], judge)), /not signed by client_ca/);
+  const late = judgeCertificate([leaf!, middle!], { ...judge, nowMs: root.notAfter.getTime() + 1 });
+  assert.match(JSON.stringify(late), /it has expired/);
 });

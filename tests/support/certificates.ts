@@ -26,12 +26,15 @@ export interface KeyPair {
 /** What a leaf is good for: `server` and `client` set the extended key usage, `both` sets both. */
 export type LeafUsage = "server" | "client" | "both";
 
+/** An RFC 4514 name, or its types and values. */
+export type LeafSubject = string | x509.JsonName;
+
 /** How a leaf is minted. */
 export interface LeafOptions {
-  /** Subject alternative names: DNS names, wildcards, and IP literals. May be empty. */
+  /** Subject alternative names: DNS names, wildcards, IP literals, URIs and mail addresses. May be empty. */
   readonly names: readonly string[];
-  /** RFC 4514 subject. Default `CN=` and the first name, or `CN=leaf`. */
-  readonly subject?: string;
+  /** RFC 4514 subject, or its types and values. Default `CN=` and the first name, or `CN=leaf`. */
+  readonly subject?: LeafSubject;
   /** Default `server`. */
   readonly usage?: LeafUsage;
   /** Start of validity. Default an hour ago. */
@@ -90,6 +93,28 @@ export class CertificateAuthority {
   /** End of the authority's own validity. */
   get notAfter(): Date {
     return this.#issuer.notAfter;
+  }
+
+  /** An authority whose certificate this one has signed. */
+  async subordinate(subject: string): Promise<CertificateAuthority> {
+    const keys = await generateKeys();
+    const issuer = await x509.X509CertificateGenerator.create({
+      subject,
+      issuer: this.#issuer.subject,
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: KEY_ALGORITHM,
+      serialNumber: serialNumber(),
+      notBefore: this.#issuer.notBefore,
+      notAfter: this.#issuer.notAfter,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+        await x509.AuthorityKeyIdentifierExtension.create(this.#issuer.publicKey),
+      ],
+    });
+    return new CertificateAuthority(issuer, keys);
   }
 
   /** The authority's own certificate and key, PEM. */
@@ -168,13 +193,15 @@ function subjectAlternativeNames(names: readonly string[]): x509.Extension[] {
   if (names.length === 0) return [];
   return [
     new x509.SubjectAlternativeNameExtension(
-      names.map((value): x509.JsonGeneralName => ({ type: isAddress(value) ? "ip" : "dns", value })),
+      names.map((value): x509.JsonGeneralName => ({ type: kindOf(value), value })),
     ),
   ];
 }
 
-function isAddress(name: string): boolean {
-  return name.includes(":") || /^[0-9.]+$/.test(name);
+function kindOf(name: string): "url" | "email" | "ip" | "dns" {
+  if (name.includes("://")) return "url";
+  if (name.includes("@")) return "email";
+  return name.includes(":") || /^[0-9.]+$/.test(name) ? "ip" : "dns";
 }
 
 function pem(certificate: x509.X509Certificate): string {

@@ -35,7 +35,7 @@ const PURE: readonly RegExp[] = [
   /^src\/(reasons|errors)\.ts$/,
   /^src\/config\/(?!load\.ts$)/,
   /^src\/cli\/(admin_specs|args|check_report|completion|render|version)\.ts$/,
-  /^src\/admin\/(codec|requests|answers)\.ts$/,
+  /^src\/admin\/(answers|certificate_names|codec|der|extended_key_usage|requests)\.ts$/,
   /^src\/l7\/\w+_rules\.ts$/,
 ];
 
