@@ -5,7 +5,7 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, DurationSchema, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { DecisionRule } from "../policy/firewall.ts";
 import type { Change, ListenerSettings } from "../state/change.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
@@ -30,6 +30,21 @@ import {
 /** A time. @param ms Unix ms */
 export function timeOf(ms: number): Timestamp {
   return timestampFromMs(Math.floor(ms));
+}
+
+/**
+ * A length of time, to the microsecond. Not the library's `durationFromMs`, which makes of 32.91 ms nanoseconds that
+ * aren't whole, and then can't write them.
+ *
+ * @param ms 0 or more
+ */
+export function durationOf(ms: number): Duration {
+  const microseconds = Math.round(ms * 1_000);
+  const seconds = Math.floor(microseconds / 1_000_000);
+  return create(DurationSchema, {
+    seconds: BigInt(seconds),
+    nanos: (microseconds - seconds * 1_000_000) * 1_000,
+  });
 }
 
 /** A listener with its routes. @param open connections of a listener, and of a route, by id */
@@ -74,7 +89,7 @@ export function routeMessage(
     sendProxyProtocol,
     maxConnections,
     openConnections,
-    ...(idleTimeoutMs !== undefined && { idleTimeout: durationFromMs(idleTimeoutMs) }),
+    ...(idleTimeoutMs !== undefined && { idleTimeout: durationOf(idleTimeoutMs) }),
     ...(l7 !== undefined && { l7: l7Message(l7) }),
   });
 }

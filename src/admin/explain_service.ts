@@ -6,7 +6,7 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { type Duration, durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ProxyError } from "../errors.ts";
 import { admit, type AdmitVerdict, route as decideRoute, type RouteVerdict } from "../policy/decide.ts";
@@ -17,7 +17,7 @@ import { quote } from "../state/issue.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Listener, Route } from "../state/model.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
-import { routeMessage, ruleMessage } from "./answers.ts";
+import { durationOf, routeMessage, ruleMessage } from "./answers.ts";
 import { ROUTE_MATCHES, STANDINGS } from "./codec.ts";
 import { clientOf } from "./connection_feed.ts";
 import type { ControlPlane } from "./control_plane.ts";
@@ -237,15 +237,14 @@ class Explanation {
 
   #timeouts(decided: Route | undefined): EffectiveTimeouts {
     const { limits } = this.#state;
-    const of = (ms: number): Duration => durationFromMs(ms);
     return create(EffectiveTimeoutsSchema, {
-      clientHello: of(limits.clientHelloTimeoutMs),
-      connect: of(limits.connectTimeoutMs),
-      dial: of(limits.dialTimeoutMs),
-      idle: of(
+      clientHello: durationOf(limits.clientHelloTimeoutMs),
+      connect: durationOf(limits.connectTimeoutMs),
+      dial: durationOf(limits.dialTimeoutMs),
+      idle: durationOf(
         decided?.mode === "l7" ? limits.httpIdleTimeoutMs : decided?.idleTimeoutMs ?? limits.idleTimeoutMs,
       ),
-      halfClosed: of(limits.halfClosedTimeoutMs),
+      halfClosed: durationOf(limits.halfClosedTimeoutMs),
     });
   }
 

@@ -5,10 +5,9 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectionEvent } from "../observe/events.ts";
 import type { Revision } from "../store/revisions.ts";
-import { type AddressOf, changeMessage, timeOf } from "./answers.ts";
+import { type AddressOf, changeMessage, durationOf, timeOf } from "./answers.ts";
 import { REVISION_KINDS } from "./codec.ts";
 import { type Revision as RevisionMessage, RevisionSchema } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import {
@@ -46,9 +45,9 @@ export function eventMessage(event: ConnectionEvent): EventMessage {
     backend: event.backend ?? "",
     bytesReceived: BigInt(Math.floor(event.bytes_received)),
     bytesSent: BigInt(Math.floor(event.bytes_sent)),
-    ...(helloMs !== undefined && { helloDuration: durationFromMs(helloMs) }),
-    ...(dialMs !== undefined && { dialDuration: durationFromMs(dialMs) }),
-    totalDuration: durationFromMs(event.total_ms),
+    ...(helloMs !== undefined && { helloDuration: durationOf(helloMs) }),
+    ...(dialMs !== undefined && { dialDuration: durationOf(dialMs) }),
+    totalDuration: durationOf(event.total_ms),
     unlogged: event.unlogged ?? 0,
     echOffered: event.ech_offered ?? false,
   });

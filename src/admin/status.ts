@@ -5,12 +5,13 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { formatDuration } from "../config/duration.ts";
 import { coversHostname } from "../net/certificates.ts";
 import { type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Listener, Route } from "../state/model.ts";
+import { durationOf } from "./answers.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { type Certificate, CertificateSchema } from "./gen/mc_proxy/v1/explain_pb.ts";
 import { type Status, StatusSchema } from "./gen/mc_proxy/v1/status_pb.ts";
@@ -26,7 +27,7 @@ export function statusMessage(plane: ControlPlane, nowMs: number): Status {
     version: plane.version,
     pid: Deno.pid,
     startTime: timestampFromMs(plane.startedMs),
-    uptime: durationFromMs(nowMs - plane.startedMs),
+    uptime: durationOf(nowMs - plane.startedMs),
     revision,
     generation,
     isHealthy: problems.length === 0,
