@@ -36,7 +36,8 @@ export class Upgrade {
     if (facts.clientVersion === "h2") {
       if (isToHttp2) return new Upgrade(outbound, facts, "");
       const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES)).toBase64();
-      const fields = [...without(outbound.fields, "sec-websocket-key"), "sec-websocket-key", key];
+      // In front: the last field stays x-request-id, where requestIdOf() finds it for the log.
+      const fields = ["sec-websocket-key", key, ...without(outbound.fields, "sec-websocket-key")];
       return new Upgrade({ ...outbound, method: "GET", fields }, facts, key);
     }
     const key = fieldValue(outbound.fields, "sec-websocket-key");

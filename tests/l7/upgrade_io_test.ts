@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { acceptOf } from "../../src/l7/upgrade.ts";
+import { outboundRequest, requestIdOf } from "../../src/l7/request_rules.ts";
+import { acceptOf, Upgrade } from "../../src/l7/upgrade.ts";
 import { CodecBackend } from "./codec_backend.ts";
 import { Coupling } from "./coupling.ts";
-import { valuesOf } from "./heads.ts";
+import { FACTS, OUR_ID, requestHead, valuesOf } from "./heads.ts";
 import type { HttpPeer, PeerStream } from "./http_peer.ts";
 
 const VERSIONS = ["h2", "http/1.1"] as const;
@@ -52,6 +53,19 @@ function ask(peer: HttpPeer, version: "h2" | "http/1.1", key = KEY): PeerStream 
 
 Deno.test("acceptOf() is the proof of RFC 6455", () => {
   assert.equal(acceptOf(KEY), ACCEPT);
+});
+
+Deno.test("Upgrade.of() leaves the request id where the log finds it, whatever it adds", () => {
+  for (const clientVersion of VERSIONS) {
+    for (const backendVersion of VERSIONS) {
+      const facts = { ...FACTS, clientVersion, backendVersion };
+      const fields = clientVersion === "h2" ? [] : ["sec-websocket-key", KEY];
+      const outbound = outboundRequest(requestHead({ protocol: "websocket", fields }), facts, OUR_ID);
+      assert.ok(typeof outbound === "object");
+      const name = `${clientVersion} to ${backendVersion}`;
+      assert.equal(requestIdOf(Upgrade.of(outbound, facts)!.request), OUR_ID, name);
+    }
+  }
 });
 
 Deno.test("a WebSocket opens between any two versions, and bytes pass both ways to either end", async (t) => {
