@@ -33,32 +33,55 @@ export function readGrpc(reading: Reading, raw: unknown): GrpcSettings | undefin
     clientKey: values.client_key,
     serverCa: values.server_ca,
   };
-  for (const [key, wanted] of faultsOf(settings)) {
-    reading.issues.push({ path: `grpc.${key}`, wanted, got: "nothing" });
+  for (const [key, wanted, got] of faultsOf(settings)) {
+    reading.issues.push({ path: `grpc.${key}`, wanted, got: got ?? "nothing" });
   }
   return settings;
 }
 
+/** A key, what was wanted there, and what was found; absent = nothing. */
+type Fault = readonly [key: string, wanted: string, got?: string];
+
 /** What a Unix socket, a loopback address and any other address each need. */
-function faultsOf(settings: GrpcSettings): [key: string, wanted: string][] {
-  const faults: [string, string][] = [];
+function faultsOf(settings: GrpcSettings): Fault[] {
+  const halves = pairsOf(settings).flatMap(([key, value, other, otherValue]): Fault[] =>
+    value === "" && otherValue !== "" ? [[key, `a path, as ${other} has one`]] : []
+  );
+  return [...halves, ...settings.addr.startsWith("unix:") ? unixFaults(settings) : tcpFaults(settings)];
+}
+
+/** A socket's mode says who may come: whoever names certificates there believes in something else. */
+function unixFaults({ tlsCert, clientCa, allowedClients, readOnlyClients }: GrpcSettings): Fault[] {
+  const wanted = "nothing, as addr is a Unix socket, to which its mode 0600 lets its owner alone";
+  const given: [key: string, isGiven: boolean][] = [
+    ["tls_cert", tlsCert !== ""],
+    ["client_ca", clientCa !== ""],
+    ["allowed_clients", allowedClients.length > 0],
+    ["read_only_clients", readOnlyClients.length > 0],
+  ];
+  return given.filter(([, isGiven]) => isGiven).map(([key]) => [key, wanted, "a value"]);
+}
+
+function tcpFaults(settings: GrpcSettings): Fault[] {
+  const { addr, clientCa, allowedClients, readOnlyClients, insecure } = settings;
+  const faults: Fault[] = [];
   const hasTls = settings.tlsCert !== "" || settings.tlsKey !== "";
-  const isReachedOverTcp = !settings.addr.startsWith("unix:");
-  const isOpen = isReachedOverTcp && !isLoopbackAddress(settings.addr);
-  const clients = settings.allowedClients.length + settings.readOnlyClients.length;
-  for (const [key, value, other, otherValue] of pairsOf(settings)) {
-    if (value === "" && otherValue !== "") faults.push([key, `a path, as ${other} has one`]);
-  }
-  if (isOpen && !hasTls) {
-    faults.push(["tls_cert", "a certificate with its tls_key, as addr is no loopback address"]);
-  }
-  if (isOpen && settings.clientCa === "") {
-    faults.push(["client_ca", "the CA of client certificates, as addr is no loopback address"]);
-  }
-  if (isReachedOverTcp && !isOpen && !hasTls && !settings.insecure) {
+  const isOpen = !isLoopbackAddress(addr);
+  const clients = allowedClients.length + readOnlyClients.length;
+  if (!hasTls && (isOpen || clientCa !== "")) {
+    const reason = isOpen ? "addr is no loopback address" : "client_ca is given";
+    faults.push(["tls_cert", `a certificate with its tls_key, as ${reason}`]);
+  } else if (!hasTls && !insecure) {
     faults.push(["tls_cert", "a certificate with its tls_key, or insecure = true"]);
   }
-  if (settings.clientCa !== "" && clients === 0) {
+  if (clientCa === "" && isOpen) {
+    faults.push(["client_ca", "the CA of client certificates, as addr is no loopback address"]);
+  } else if (clientCa === "" && clients > 0) {
+    faults.push(["client_ca", "the CA of the clients that allowed_clients and read_only_clients name"]);
+  } else if (clientCa === "" && hasTls && !insecure) {
+    faults.push(["client_ca", "the CA of client certificates, or insecure = true"]);
+  }
+  if (clientCa !== "" && clients === 0) {
     faults.push(["allowed_clients", "the names of the clients that client_ca is for"]);
   }
   return faults;

@@ -20,7 +20,7 @@ export interface GrpcSettings {
   readonly allowedClients: readonly string[];
   /** Names (SAN or CN) of certificates that may look and not change. */
   readonly readOnlyClients: readonly string[];
-  /** Allows loopback TCP without TLS and without client certificates. Default false. */
+  /** Allows loopback TCP without client certificates, with TLS or without. Default false. */
   readonly insecure: boolean;
   /** Answers gRPC server reflection. Default false. */
   readonly reflection: boolean;

@@ -269,6 +269,32 @@ const ROWS: readonly Row[] = [
     issues: ["grpc.tls_cert: wanted a certificate with its tls_key, or insecure = true, got nothing"],
   },
   {
+    name: "an admin API on loopback that has TLS and asks nobody who he is",
+    toml: `${DATABASE}[grpc]\naddr = "127.0.0.1:9090"\ntls_cert = "c"\ntls_key = "k"`,
+    issues: ["grpc.client_ca: wanted the CA of client certificates, or insecure = true, got nothing"],
+  },
+  {
+    name: "an admin API whose client certificates nobody can show",
+    toml:
+      `${DATABASE}[grpc]\naddr = "127.0.0.1:9090"\nclient_ca = "ca"\nallowed_clients = ["a"]\ninsecure = true`,
+    issues: ["grpc.tls_cert: wanted a certificate with its tls_key, as client_ca is given, got nothing"],
+  },
+  {
+    name: "an admin API whose clients' names nobody certifies",
+    toml: `${DATABASE}[grpc]\naddr = "127.0.0.1:9090"\nread_only_clients = ["a"]\ninsecure = true`,
+    issues: [
+      "grpc.client_ca: wanted the CA of the clients that allowed_clients and read_only_clients name, got nothing",
+    ],
+  },
+  {
+    name: "an admin API on a Unix socket with what is for others",
+    toml:
+      `${DATABASE}[grpc]\naddr = "unix:s"\ntls_cert = "c"\ntls_key = "k"\nclient_ca = "ca"\nallowed_clients = ["a"]`,
+    issues: ["tls_cert", "client_ca", "allowed_clients"].map((key) =>
+      `grpc.${key}: wanted nothing, as addr is a Unix socket, to which its mode 0600 lets its owner alone, got a value`
+    ),
+  },
+  {
     name: "an admin API with halves",
     toml: `${DATABASE}[grpc]\naddr = "127.0.0.1:9090"\ntls_cert = "c"\nclient_key = "k"\nclient_ca = "ca"`,
     issues: [

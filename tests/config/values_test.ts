@@ -147,17 +147,20 @@ Deno.test("parseConfig() fills in what a layer 7 route leaves open", async (t) =
 
 Deno.test("parseConfig() makes the paths of the admin API's socket and of the metrics absolute", () => {
   const { settings, warnings } = parsed(
-    '[grpc]\naddr = "unix:run/admin.sock"\nallowed_clients = ["ops"]\n[metrics]\ntextfile = "m.prom"',
+    '[grpc]\naddr = "unix:run/admin.sock"\n[metrics]\ntextfile = "m.prom"',
   );
   assert.equal(settings.grpc?.addr, "unix:/etc/mc-proxy/run/admin.sock");
-  assert.deepEqual(settings.grpc?.allowedClients, ["ops"]);
   assert.equal(settings.metricsTextfile, "/etc/mc-proxy/m.prom");
   assert.deepEqual(warnings, []);
 });
 
 const GRPC_ROWS: readonly [toml: string, addr: string][] = [
   ['addr = "127.0.0.1:9090"\ninsecure = true', "127.0.0.1:9090"],
-  ['addr = "[::1]:9090"\ntls_cert = "c"\ntls_key = "k"', "[::1]:9090"],
+  ['addr = "[::1]:9090"\ntls_cert = "c"\ntls_key = "k"\ninsecure = true', "[::1]:9090"],
+  [
+    'addr = "127.0.0.1:9090"\ntls_cert = "c"\ntls_key = "k"\nclient_ca = "ca"\nallowed_clients = ["ops"]',
+    "127.0.0.1:9090",
+  ],
   [
     'addr = ":9090"\ntls_cert = "c"\ntls_key = "k"\nclient_ca = "ca"\nread_only_clients = ["grafana"]',
     "[::]:9090",
