@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { hasProgram } from "../support/has_program.ts";
 import { freePortsInARow } from "../support/ports.ts";
 import { isAlive, processTree } from "../support/processes.ts";
+import { print } from "../support/print.ts";
 import { Program } from "../support/program.ts";
+import { PROJECT_FOLDER } from "../support/program_command.ts";
 
 const PROGRAM = { path: Deno.execPath(), args: ["run", "-A", new URL("main.ts", import.meta.url).pathname] };
 
@@ -17,11 +20,16 @@ async function runDemo(port: number, folder: string): Promise<string> {
     "web.localhost": "Hello from the web backend: GET /x\n  x-forwarded-for: 127.0.0.1",
   };
   for (const [name, answer] of Object.entries(answers)) {
-    assert.match(
-      demo.output.stdout,
-      new RegExp(`curl .*ca.pem --resolve ${name}:${port}:127.0.0.1 https://${name}:`),
-    );
     assert.ok((await get(name, port, ca)).includes(`\n${answer}`), name);
+  }
+  const shown = commandsOf(demo.output.stdout);
+  assert.equal(shown.length, 5);
+  for (const command of shown) await runCommand(command);
+  const documented = commandsOf(await Deno.readTextFile(`${PROJECT_FOLDER}README.md`));
+  assert.equal(documented.length, 3);
+  for (const line of documented) {
+    const command = line.replaceAll("8443", `${port}`).replaceAll("srv/", `${folder}/`);
+    assert.ok(shown.includes(command), `README.md: ${command}\nnot in ${shown.join("\n")}`);
   }
   const pids = processTree(demo.pid);
   assert.equal(pids.length, 4, "the demo, the proxy, two workers");
@@ -30,6 +38,20 @@ async function runDemo(port: number, folder: string): Promise<string> {
   assert.equal((await demo.completed()).code, 0, demo.output.stderr);
   assert.deepEqual(pids.filter(isAlive), []);
   return ca;
+}
+
+/** The lines of a text, or of a document, that are there to be tried. */
+function commandsOf(text: string): string[] {
+  return [...text.matchAll(/^ *((?:curl|grpcurl) .*127\.0\.0\.1.*)$/gm)].map(([, command]) => command!);
+}
+
+/** Runs a line as it stands; nothing when its program isn't installed. */
+async function runCommand(command: string): Promise<void> {
+  if (!hasProgram(command.split(" ")[0]!)) return print(`skipped, not installed: ${command}`);
+  const { success, stdout, stderr } = await new Deno.Command("/bin/sh", { args: ["-c", command] }).output();
+  const text = new TextDecoder();
+  assert.ok(success, `${command}\n${text.decode(stderr)}`);
+  assert.match(text.decode(stdout), /^Hello from |"status": "SERVING"/, command);
 }
 
 /** What a client that resolves `name` to 127.0.0.1 gets, head and body; names under localhost don't resolve everywhere. */
@@ -48,7 +70,7 @@ async function get(name: string, port: number, ca: string): Promise<string> {
 Deno.test("deno task dev serves every route it shows, ends with 0, and reuses its folder", async () => {
   const folder = await Deno.makeTempDir({ prefix: "mc-proxy-dev-" });
   try {
-    const port = freePortsInARow(4);
+    const port = freePortsInARow(5);
     const first = await runDemo(port, folder);
     assert.equal(await runDemo(port, folder), first);
     await Deno.writeTextFile(`${folder}/ca.pem`, "unreadable");

@@ -2,10 +2,11 @@
  * `deno task dev`: a demo on this machine, until Ctrl-C.
  *
  * On the first run it makes `srv/` with a configuration, a certificate authority and certificates; later runs reuse
- * it. Two HTTPS backends start on 127.0.0.1:8444 and 8445, one that speaks HTTP in the clear on 8446, and the real
- * program on 127.0.0.1:8443 in front of them. For each route the `curl` line to try is printed.
+ * it. Two HTTPS backends start on 127.0.0.1:8444 and 8445, one that speaks HTTP in the clear on 8446, one that speaks
+ * gRPC in the clear on 8447, and the real program on 127.0.0.1:8443 in front of them. For each route the `curl` or
+ * `grpcurl` line to try is printed.
  *
- * `--port N` takes N to N+3 and the folder `srv/N`; `--folder DIR` takes another folder.
+ * `--port N` takes N to N+4 and the folder `srv/N`; `--folder DIR` takes another folder.
  * Exit codes: 0 after Ctrl-C or SIGTERM, 1 when something failed, 2 for a mistake on the command line.
  *
  * @module
@@ -16,7 +17,15 @@ import { type Backend, tlsHttpBackend } from "../support/backends.ts";
 import { print, printError } from "../support/print.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 import { startDemoProxy } from "./demo_proxy.ts";
-import { type DemoPorts, EXACT_NAME, prepareSrvFolder, type SrvFolder, WEB_NAME } from "./srv_folder.ts";
+import { grpcBackend } from "./grpc_backend.ts";
+import {
+  type DemoPorts,
+  EXACT_NAME,
+  GRPC_NAME,
+  prepareSrvFolder,
+  type SrvFolder,
+  WEB_NAME,
+} from "./srv_folder.ts";
 
 const PORT = 8_443;
 /** How much later than its child this process may be told of a signal, in ms. */
@@ -25,7 +34,7 @@ const SIGNAL_DELAY_MS = 200;
 async function main(args: string[]): Promise<number> {
   const demo = parseDemo(args);
   if (demo === undefined) {
-    printError("usage: deno task dev [--port 1024-65532] [--folder DIR]");
+    printError("usage: deno task dev [--port 1024-65531] [--folder DIR]");
     return 2;
   }
   const taken = Object.values(demo.ports).find((port) => !isFree(port));
@@ -41,6 +50,7 @@ async function main(args: string[]): Promise<number> {
   await using _exact = demoBackend("one", srv.exact, demo.ports.exact);
   await using _others = demoBackend("two", srv.others, demo.ports.others);
   await using _web = webBackend(demo.ports.web);
+  await using _grpc = await grpcBackend(demo.ports.grpc);
   const proxy = startDemoProxy(srv.configPath);
   const first = await Promise.race([proxy.ready, stopped]);
   if (first === true) print(welcome(demo.ports.proxy, srv));
@@ -102,6 +112,8 @@ function welcome(port: number, srv: SrvFolder): string {
     curl(EXACT_NAME),
     `${WEB_NAME} (L7: TLS ends at the proxy, which speaks h2c to its backend)`,
     curl(WEB_NAME),
+    `${GRPC_NAME} (L7, a gRPC backend)`,
+    `  grpcurl -cacert ${caPath} -authority ${GRPC_NAME} 127.0.0.1:${port} grpc.health.v1.Health/Check`,
     `*.${EXACT_NAME} (L4, wildcard, backend two)`,
     curl(`any.${EXACT_NAME}`),
     "* (L4, every other name, backend two)",
@@ -116,9 +128,9 @@ function parseDemo(args: string[]): { ports: DemoPorts; folder: string } | undef
   try {
     const { values } = parseArgs({ args, options: { port: { type: "string" }, folder: { type: "string" } } });
     const proxy = Number(values.port ?? PORT);
-    if (!Number.isInteger(proxy) || proxy < 1_024 || proxy > 65_532) return undefined;
+    if (!Number.isInteger(proxy) || proxy < 1_024 || proxy > 65_531) return undefined;
     const folder = values.folder ?? `${PROJECT_FOLDER}srv${proxy === PORT ? "" : `/${proxy}`}`;
-    return { ports: { proxy, exact: proxy + 1, others: proxy + 2, web: proxy + 3 }, folder };
+    return { ports: { proxy, exact: proxy + 1, others: proxy + 2, web: proxy + 3, grpc: proxy + 4 }, folder };
   } catch {
     return undefined;
   }

@@ -17,6 +17,8 @@ export interface DemoPorts {
   readonly others: number;
   /** Backend of the layer-7 route, in the clear. */
   readonly web: number;
+  /** gRPC backend of a layer-7 route, in the clear. */
+  readonly grpc: number;
 }
 
 /** What the demo needs from its folder. */
@@ -32,6 +34,8 @@ export interface SrvFolder {
 export const EXACT_NAME = "demo.localhost";
 /** The name whose TLS the proxy terminates. */
 export const WEB_NAME = "web.localhost";
+/** The same, before a gRPC backend. */
+export const GRPC_NAME = "grpc.localhost";
 
 const CA_SUBJECT = "CN=mc-proxy demo CA";
 const CA_DAYS = 365;
@@ -50,7 +54,7 @@ export async function prepareSrvFolder(folder: string, ports: DemoPorts): Promis
     keptPair(`${folder}/${name}.pem`, `${folder}/${name}-key.pem`, known, () => authority.issue({ names }));
   const exact = await leaf("demo", [EXACT_NAME]);
   const others = await leaf("others", [`*.${EXACT_NAME}`, "localhost", "127.0.0.1"]);
-  await leaf("web", [WEB_NAME]);
+  await leaf("web", [WEB_NAME, GRPC_NAME]);
   if (known === undefined) await writePair(caPath, `${folder}/ca-key.pem`, await authority.pair());
   const configPath = `${folder}/mc-proxy.toml`;
   if (!await isFile(configPath)) await Deno.writeTextFile(configPath, demoConfig(ports));
@@ -59,18 +63,14 @@ export async function prepareSrvFolder(folder: string, ports: DemoPorts): Promis
 
 function demoConfig(ports: DemoPorts): string {
   const at = (port: number) => `127.0.0.1:${port}`;
+  const files = { tls_cert: "web.pem", tls_key: "web-key.pem" };
   const tables = configText({
     listeners: [{
       addr: at(ports.proxy),
       routes: [
         { hostname: EXACT_NAME, backend: at(ports.exact) },
-        {
-          hostname: WEB_NAME,
-          mode: "l7",
-          backend: at(ports.web),
-          tls_cert: "web.pem",
-          tls_key: "web-key.pem",
-        },
+        { hostname: WEB_NAME, mode: "l7", backend: at(ports.web), ...files },
+        { hostname: GRPC_NAME, mode: "l7", backend: at(ports.grpc), ...files },
         { hostname: `*.${EXACT_NAME}`, backend: at(ports.others) },
         { hostname: "*", backend: at(ports.others) },
       ],
