@@ -5,7 +5,8 @@
  */
 
 import type { Validity } from "../net/certificates.ts";
-import type { Preparation, RoutePems } from "../proxy/messages.ts";
+import type { RoutePems } from "../proxy/messages.ts";
+import type { Preparation } from "../proxy/preparation.ts";
 
 /** What one L7 route's files hold. */
 export interface RouteCertificate {

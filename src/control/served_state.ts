@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Preparation, StateOptions } from "../proxy/messages.ts";
+import type { StateOptions } from "../proxy/messages.ts";
+import type { Preparation } from "../proxy/preparation.ts";
 import type { Change } from "../state/change.ts";
 import type { Configuration } from "../state/model.ts";
 import { certificateChanges, type CertificateSet, NO_CERTIFICATES } from "./certificate_set.ts";
@@ -41,8 +42,7 @@ export function preparationOf(
     revision,
     generation,
     changes,
-    listenerSlots: slots.listeners(),
-    routeSlots: slots.routes(),
+    ...slots.putBy(changes),
     ...certificateChanges(before, certificates),
     options,
   };

@@ -12,9 +12,11 @@ import type { SharedMemory } from "../observe/shared_memory.ts";
 import type { FromWorker, MemoryFile, StartMessage, ToWorker } from "../proxy/messages.ts";
 import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
+import type { Configuration } from "../state/model.ts";
 import { BUILD, type ProgramCommand } from "./program.ts";
 import { preparationOf, type ServedState } from "./served_state.ts";
 import { WorkerQueries } from "./worker_queries.ts";
+import { reclaimSlots } from "./slot_reclaim.ts";
 import { Slots } from "./slots.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 import { WorkerSeat } from "./worker_seat.ts";
@@ -106,7 +108,7 @@ export class Supervisor {
     if (before === undefined || this.#isStopping) {
       throw new ProxyError("unavailable", "the proxy is stopping");
     }
-    this.#slots.assign(next.configuration);
+    await this.#giveSlots(before.configuration, next.configuration);
     const changes = diffConfiguration(before.configuration, next.configuration);
     const preparation = preparationOf(next, changes, this.#slots, before.certificates);
     const seats = this.#seats.filter((seat) => seat.worker?.isServing === true);
@@ -122,6 +124,16 @@ export class Supervisor {
     this.#served = next;
     // A worker that dies from here on is replaced by one that starts with the next state.
     await Promise.allSettled(seats.map((seat) => seat.activate(next)));
+  }
+
+  /** Gives everything that is new a slot, one of those who are gone where no fresh one is left. */
+  async #giveSlots(before: Configuration, next: Configuration): Promise<void> {
+    const slots = this.#slots;
+    if (!slots.hasRoomFor(next)) {
+      const reclaim = { seats: this.#seats, memory: this.#options.memory, slots };
+      await reclaimSlots(reclaim, slots.idle(before, next));
+    }
+    slots.assign(next);
   }
 
   /** Where the gauges and counters of listeners and routes stand. */

@@ -5,14 +5,8 @@
  */
 
 import { LineWriter, readLines } from "../proxy/lines.ts";
-import {
-  type FromWorker,
-  LINE_BYTES_MAX,
-  parseFromWorker,
-  type Preparation,
-  prepareMessages,
-  type ToWorker,
-} from "../proxy/messages.ts";
+import { type FromWorker, LINE_BYTES_MAX, parseFromWorker, type ToWorker } from "../proxy/messages.ts";
+import { type Preparation, prepareMessages } from "../proxy/preparation.ts";
 import type { ProgramCommand } from "./program.ts";
 
 /** What may wait for a worker to read it: a state of 100,000 rules and more. */

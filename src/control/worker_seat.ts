@@ -5,7 +5,8 @@
  */
 
 import { ProxyError } from "../errors.ts";
-import type { FromWorker, Preparation, StartMessage } from "../proxy/messages.ts";
+import type { FromWorker, SlotOwners, StartMessage } from "../proxy/messages.ts";
+import type { Preparation } from "../proxy/preparation.ts";
 import type { ProgramCommand } from "./program.ts";
 import { RestartDelay } from "./restart_delay.ts";
 import { type WorkerHandler, WorkerProcess } from "./worker_process.ts";
@@ -14,6 +15,8 @@ import { type WorkerHandler, WorkerProcess } from "./worker_process.ts";
 const LOOKS_WITHOUT_BEAT = 5;
 /** From a question to its answer: a worker that takes longer is hung. */
 const ANSWER_MS = 30_000;
+
+const NOBODY: SlotOwners = { listenerIds: [], routeIds: [] };
 
 /** A place for a worker. Its processes come and go; the column of the shared memory stays. */
 export class WorkerSeat {
@@ -54,6 +57,20 @@ export class WorkerSeat {
   async activate({ revision, generation }: { revision: number; generation: number }): Promise<void> {
     await this.#ask(() => this.worker?.send({ type: "activate", revision, generation }));
     if (this.worker !== undefined) this.worker.isServing = true;
+  }
+
+  /**
+   * Lets the worker forget listeners and routes that are gone.
+   *
+   * @returns those that it doesn't use any more
+   * @throws ProxyError unavailable when it ends
+   */
+  async forget(
+    asked: SlotOwners,
+  ): Promise<{ readonly listenerIds: ReadonlySet<number>; readonly routeIds: ReadonlySet<number> }> {
+    const answer = await this.#ask(() => this.worker?.send({ type: "forget", ...asked }));
+    const { listenerIds, routeIds } = answer.type === "forgotten" ? answer : NOBODY;
+    return { listenerIds: new Set(listenerIds), routeIds: new Set(routeIds) };
   }
 
   /** Asks, and waits for the answer; a worker that gives none is killed, which ends the wait. */

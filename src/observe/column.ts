@@ -137,6 +137,11 @@ export class Column {
     return this.#counters[counter]!;
   }
 
+  /** Sets a counter back. Only while its process doesn't write it. */
+  clear(counter: number): void {
+    this.#counters[counter] = 0;
+  }
+
   /** Says that this process's event loop still turns. */
   beat(): void {
     Atomics.add(this.#control, HEARTBEAT, 1);

@@ -116,6 +116,19 @@ export function bytesCounter(listenerSlot: number, direction: "received" | "sent
     (direction === "sent" ? 1 : 0);
 }
 
+/** All counters of one listener. */
+export function listenerCounters(listenerSlot: number): number[] {
+  return Array.from(
+    { length: LISTENER_STRIDE },
+    (_, index) => LISTENER_BASE + listenerSlot * LISTENER_STRIDE + index,
+  );
+}
+
+/** All counters of one route. */
+export function routeCounters(routeSlot: number): number[] {
+  return STATUS_CLASSES.map((_, index) => requestCounter(routeSlot, index * 100));
+}
+
 /** `requests_total{route,class}`. */
 export function requestCounter(routeSlot: number, status: number): number {
   return REQUEST_BASE + routeSlot * STATUS_CLASSES.length + Math.floor(status / 100);

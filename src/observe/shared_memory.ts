@@ -50,6 +50,24 @@ export class SharedMemory {
     return this.columns.reduce((sum, column) => sum + column.counted(counter), this.main.counted(counter));
   }
 
+  /** Whether no dead worker's column waits for being taken off. */
+  get isSettled(): boolean {
+    return this.#unsettled.size === 0;
+  }
+
+  /**
+   * Sets counters back that nobody writes any more.
+   *
+   * @param gauge of those whom they count
+   * @returns false, and nothing is set back, when the gauge says that some of those are open still
+   */
+  clear(gauge: number, counters: Iterable<number>): boolean {
+    const columns = [...this.columns, this.main];
+    if (this.total(gauge) !== 0 || columns.some((column) => column.share(gauge) !== 0)) return false;
+    for (const counter of counters) for (const column of columns) column.clear(counter);
+    return true;
+  }
+
   /**
    * Takes a dead worker's column off the totals and hands its counters on; its open connections are counted as
    * `worker_lost`. From the first call for a death to the one that succeeds nobody else may use the column.

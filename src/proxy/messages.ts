@@ -85,7 +85,7 @@ export interface PrepareMessage {
   readonly generation: number;
   /** From the current state to the next. */
   readonly changes: readonly Change[];
-  /** Slots in the shared memory by listener id, for ids not told before. */
+  /** Slots in the shared memory by listener id, of every listener that the changes put. */
   readonly listenerSlots: readonly Slot[];
   /** As `listenerSlots`, by route id. */
   readonly routeSlots: readonly Slot[];
@@ -114,6 +114,14 @@ export interface StateOptions {
 /** Where the gauges and counters of a listener or route stand. */
 export type Slot = readonly [id: number, slot: number];
 
+/** Listeners and routes that have, or had, a slot. */
+export interface SlotOwners {
+  /** Ids of listeners. */
+  readonly listenerIds: readonly number[];
+  /** Ids of routes. */
+  readonly routeIds: readonly number[];
+}
+
 /** Ways in which a worker can be told to fail, honoured with `--testing-only-faults` alone. */
 export const FAULTS = ["throw", "hang", "memory", "read", "spawn", "library", "database"] as const;
 /** One of {@linkcode FAULTS}. */
@@ -127,6 +135,8 @@ export type ToWorker =
   | { readonly type: "abort" }
   | { readonly type: "drain"; readonly shutdownTimeoutMs: number }
   | { readonly type: "credit"; readonly batches: number }
+  /** Asks who of these is of no use any more; their slots go to others. */
+  | SlotOwners & { readonly type: "forget" }
   | ConnectionQuestion
   | { readonly type: "fault"; readonly fault: Fault };
 
@@ -141,6 +151,8 @@ export type FromWorker =
     readonly reason: string;
   }
   | { readonly type: "activated"; readonly revision: number; readonly generation: number }
+  /** Those of `forget` that this worker counts nothing for, now and later. */
+  | SlotOwners & { readonly type: "forgotten" }
   | { readonly type: "events"; readonly events: readonly (ConnectionEvent | RequestEvent)[] }
   | { readonly type: "drained"; readonly cut: number }
   | ConnectionAnswer
@@ -172,6 +184,8 @@ function isFromWorker(message: Record<string, unknown>): boolean {
       return isCount(message["revision"]) && isCount(message["generation"]);
     case "refused":
       return isCount(message["revision"]) && isCount(message["generation"]) && isText(message["reason"]);
+    case "forgotten":
+      return isIds(message["listenerIds"]) && isIds(message["routeIds"]);
     case "events": {
       const events = message["events"];
       return Array.isArray(events) && events.length <= BATCH_EVENTS &&
@@ -194,90 +208,10 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
+function isIds(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isCount);
+}
+
 function isText(value: unknown): boolean {
   return typeof value === "string" && value.length <= 4_096;
-}
-
-/** Slots in one part. */
-const SLOTS_MAX = 1_000;
-/** Characters of JSON that the changes, pieces or texts of one part may have, before escapes and UTF-8 make more of them. */
-const PART_CHARACTERS_MAX = LINE_BYTES_MAX / 4;
-
-/** What a preparation is made of. */
-export interface Preparation {
-  /** Of the state to come. */
-  readonly revision: number;
-  /** Of the state to come. */
-  readonly generation: number;
-  /** From the state that the worker serves; from nothing for a new worker. */
-  readonly changes: readonly Change[];
-  /** All that there are. */
-  readonly listenerSlots: readonly Slot[];
-  /** All that there are. */
-  readonly routeSlots: readonly Slot[];
-  /** By digest: texts that the state before didn't use. */
-  readonly pems: ReadonlyMap<string, string>;
-  /** L7 routes whose texts are others than before. */
-  readonly routePems: readonly RoutePems[];
-  /** What belongs to the state besides. */
-  readonly options: StateOptions;
-}
-
-/** Cuts a preparation into parts, each line within its limit. */
-export function* prepareMessages(preparation: Preparation): Generator<PrepareMessage> {
-  const { revision, generation, options } = preparation;
-  const part = {
-    type: "prepare",
-    revision,
-    generation,
-    changes: [],
-    listenerSlots: [],
-    routeSlots: [],
-    pemPieces: [],
-    routePems: [],
-  } as const;
-  for (const listenerSlots of chunks(preparation.listenerSlots, () => 1, SLOTS_MAX)) {
-    yield { ...part, listenerSlots };
-  }
-  for (const routeSlots of chunks(preparation.routeSlots, () => 1, SLOTS_MAX)) yield { ...part, routeSlots };
-  for (const changes of chunks(preparation.changes, jsonLength, PART_CHARACTERS_MAX)) {
-    yield { ...part, changes };
-  }
-  for (const piece of pemPieces(preparation.pems)) yield { ...part, pemPieces: [piece] };
-  for (const routePems of chunks(preparation.routePems, jsonLength, PART_CHARACTERS_MAX)) {
-    yield { ...part, routePems };
-  }
-  yield { ...part, last: options };
-}
-
-function jsonLength(value: unknown): number {
-  return JSON.stringify(value).length;
-}
-
-function* pemPieces(pems: ReadonlyMap<string, string>): Generator<PemPiece> {
-  for (const [digest, text] of pems) {
-    for (let start = 0; start < text.length; start += PART_CHARACTERS_MAX) {
-      yield [digest, text.slice(start, start + PART_CHARACTERS_MAX)];
-    }
-  }
-}
-
-function* chunks<T>(
-  items: readonly T[],
-  sizeOf: (item: T) => number,
-  sizeMax: number,
-): Generator<readonly T[]> {
-  let chunk: T[] = [];
-  let size = 0;
-  for (const item of items) {
-    const itemSize = sizeOf(item);
-    if (chunk.length > 0 && size + itemSize > sizeMax) {
-      yield chunk;
-      chunk = [];
-      size = 0;
-    }
-    chunk.push(item);
-    size += itemSize;
-  }
-  if (chunk.length > 0) yield chunk;
 }

@@ -197,6 +197,9 @@ class Worker implements DataPlane {
       case "credit":
         this.events.credit(message.batches);
         return undefined;
+      case "forget":
+        this.#say({ type: "forgotten", ...this.#state.forget(message, this.connections) });
+        return undefined;
       case "fault":
         if (this.#options.testingOnlyFaults) this.#log("info", "fault", await commitFault(message.fault));
         return undefined;

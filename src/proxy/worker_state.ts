@@ -10,11 +10,13 @@ import type { IpAddress } from "../policy/ip_address.ts";
 import type { Change } from "../state/change.ts";
 import { changeRuntimeState, emptyRuntimeState, type RuntimeState } from "../state/runtime_state.ts";
 import { DEFAULT_LIMITS } from "../state/limits.ts";
+import { formatEndpoint } from "../state/listen_address.ts";
 import type { LimitMode } from "../state/settings.ts";
 import type { Sliced } from "../state/slices.ts";
 import { BoundListener } from "./listener.ts";
-import type { PemPiece, PrepareMessage, RoutePems, StateOptions } from "./messages.ts";
+import type { PemPiece, PrepareMessage, RoutePems, SlotOwners, StateOptions } from "./messages.ts";
 import { RouteCertificates } from "./route_certificates.ts";
+import { type SlotUser, unusedSlots } from "./slot_users.ts";
 
 /** A state that is built and bound, and not yet served. */
 interface Prepared {
@@ -75,9 +77,19 @@ export class WorkerState {
     return this.#listeners.values();
   }
 
-  /** The route's slot in the shared memory. */
+  /** The route's slot in the shared memory. @throws ProxyError internal for a route that was never told, or forgotten */
   routeSlot(routeId: number): number {
-    return this.#routeSlots.get(routeId) ?? 0;
+    const slot = this.#routeSlots.get(routeId);
+    if (slot === undefined) throw new ProxyError("internal", `route ${routeId} has no slot`);
+    return slot;
+  }
+
+  /** Lets go of the slots that nothing here will count anything in. @returns whose those are */
+  forget(asked: SlotOwners, connections: Iterable<SlotUser>): SlotOwners {
+    const unused = unusedSlots(asked, this.current, connections);
+    for (const id of unused.listenerIds) this.#listenerSlots.delete(id);
+    for (const id of unused.routeIds) this.#routeSlots.delete(id);
+    return unused;
   }
 
   /** ISO code of an address, or `undefined`. */
@@ -125,9 +137,10 @@ export class WorkerState {
     const added: BoundListener[] = [];
     try {
       for (const { id, routeTable: _, trustedProxies: __, ...settings } of state.listenersById.values()) {
-        const bound = this.#listeners.get(id) ??
-          this.#bind({ ...settings, id, routes: [], trustedProxies: [] });
-        if (!this.#listeners.has(id)) added.push(bound);
+        const standing = this.#listeners.get(id);
+        const stays = standing?.name === formatEndpoint(settings.address);
+        const bound = stays ? standing! : this.#bind({ ...settings, id, routes: [], trustedProxies: [] });
+        if (!stays) added.push(bound);
         listeners.set(id, bound);
       }
     } catch (error) {
@@ -156,7 +169,7 @@ export class WorkerState {
     }
     this.#prepared = undefined;
     for (const [id, bound] of this.#listeners) {
-      if (!prepared.listeners.has(id)) bound.close();
+      if (prepared.listeners.get(id) !== bound) bound.close();
     }
     for (const { id, maxConnections } of prepared.state.listenersById.values()) {
       prepared.listeners.get(id)!.maxConnections = maxConnections;

@@ -8,7 +8,8 @@
 import assert from "node:assert/strict";
 import { WorkerSeat } from "../../src/control/worker_seat.ts";
 import type { WorkerHandler } from "../../src/control/worker_process.ts";
-import type { FromWorker, Preparation, StartMessage } from "../../src/proxy/messages.ts";
+import type { FromWorker, StartMessage } from "../../src/proxy/messages.ts";
+import type { Preparation } from "../../src/proxy/preparation.ts";
 import { DEFAULT_LIMITS } from "../../src/state/limits.ts";
 import { arrivals } from "../support/arrivals.ts";
 

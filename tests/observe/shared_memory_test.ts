@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { closeDescriptor, createMemoryFile, loadNative, mapMemoryFile } from "../../src/net/native.ts";
-import { COUNTER, LISTENERS_MAX, reasonCounter, ROUTES_MAX } from "../../src/observe/counters.ts";
+import {
+  bytesCounter,
+  COUNTER,
+  listenerCounters,
+  LISTENERS_MAX,
+  reasonCounter,
+  requestCounter,
+  routeCounters,
+  ROUTES_MAX,
+} from "../../src/observe/counters.ts";
 import { Column } from "../../src/observe/column.ts";
 import {
   GAUGE_ALL,
@@ -33,6 +42,29 @@ Deno.test("isLaidOut() tells this build's memory from any other", () => {
     assert.equal(isLaidOut(other), false, `word ${word}`);
   }
   assert.equal(isLaidOut(new ArrayBuffer(buffer.byteLength)), false);
+});
+
+Deno.test("clear() sets the counters of a slot back in every column, and of no other slot", () => {
+  const { memory } = laidOut(2);
+  const columns = [...memory.columns, memory.main];
+  const edges = [0, 1, LISTENERS_MAX - 1];
+  const ended = (slot: number) => [reasonCounter(slot, "client_eof"), bytesCounter(slot, "sent")];
+  for (const column of columns) {
+    for (const slot of edges) for (const each of ended(slot)) column.count(each, 3);
+  }
+  memory.columns[1]!.acquire(listenerGauge(1), 0);
+  assert.equal(memory.clear(listenerGauge(1), listenerCounters(1)), false);
+  assert.deepEqual(ended(1).map((counter) => memory.counted(counter)), [9, 9]);
+  memory.columns[1]!.release(listenerGauge(1));
+  assert.ok(memory.clear(listenerGauge(1), listenerCounters(1)));
+  assert.deepEqual(edges.flatMap(ended).map((counter) => memory.counted(counter)), [9, 9, 0, 0, 9, 9]);
+
+  for (const slot of [4, 5, 6]) {
+    for (const status of [0, 503]) memory.main.count(requestCounter(slot, status));
+  }
+  assert.ok(memory.clear(routeGauge(5), routeCounters(5)));
+  const requests = [4, 5, 6].flatMap((slot) => [0, 503].map((status) => requestCounter(slot, status)));
+  assert.deepEqual(requests.map((counter) => memory.counted(counter)), [1, 1, 0, 0, 1, 1]);
 });
 
 Deno.test("every gauge and counter of every column has a place of its own", () => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { ProxyError } from "../../src/errors.ts";
 import { GEOIP_SLOT_BYTES } from "../../src/net/geoip.ts";
 import { parseIpAddress } from "../../src/policy/ip_address.ts";
-import { type Preparation, prepareMessages, type StateOptions } from "../../src/proxy/messages.ts";
+import type { StateOptions } from "../../src/proxy/messages.ts";
+import { type Preparation, prepareMessages } from "../../src/proxy/preparation.ts";
 import { WorkerState } from "../../src/proxy/worker_state.ts";
 import type { Change } from "../../src/state/change.ts";
 import { diffConfiguration, EMPTY_CONFIGURATION } from "../../src/state/diff.ts";
@@ -139,6 +140,27 @@ Deno.test("WorkerState serves what it has prepared from its activation on, not b
 
   assert.deepEqual(await told.serve(configurationOf([listenerAt(2, second)])), []);
   assert.deepEqual([told.ports, await isBound(first), await isBound(second)], [[second], false, true]);
+});
+
+Deno.test("WorkerState.activate() moves a listener whose address is another one", async () => {
+  using told = new Told();
+  const [first, second] = freePorts(2) as [number, number];
+  await told.serve(configurationOf([listenerAt(1, first)]));
+  assert.deepEqual(await told.serve(configurationOf([listenerAt(1, second)])), [1]);
+  assert.deepEqual([told.ports, await isBound(first), await isBound(second)], [[second], false, true]);
+});
+
+Deno.test("WorkerState.forget() lets go of the slots that are of no use, and of no other", async () => {
+  using told = new Told();
+  const [first, second] = freePorts(2) as [number, number];
+  await told.serve(configurationOf([listenerAt(1, first), listenerAt(2, second)]));
+  const asked = { listenerIds: [1, 2], routeIds: [10] };
+  assert.deepEqual(told.state.forget(asked, []), { listenerIds: [], routeIds: [] });
+  await told.serve(configurationOf([listenerAt(2, second)]));
+  const [listener] = told.state.listeners;
+  assert.deepEqual(told.state.forget(asked, []), { listenerIds: [1], routeIds: [10] });
+  assert.throws(() => told.state.routeSlot(10), { name: "ProxyError", code: "internal" });
+  assert.equal(listener?.slot, 102);
 });
 
 Deno.test("WorkerState.prepare() takes 20,000 rules in parts", async () => {
