@@ -162,7 +162,9 @@ const latency: HttpMeasure = {
     { key: "addedP50", title: "added latency at 400/s p50, ms", digits: 3 },
     { key: "addedP99", title: "added latency at 400/s p99, ms", digits: 3 },
   ],
-  run: async ({ peer, backendPort, folder }) => {
+  run: async (options) => {
+    const { peer, backendPort, folder } = options;
+    await timed(options, { ...small, requests: WARM_UP / 2 });
     const load = { ...small, clients: 8, streams: 1, requests: 2_400, requestsPerSecond: 50 };
     const of = async (more: Pick<HttpLoad, "port" | "clear">) => {
       const log = await Deno.makeTempFile({ dir: folder });
