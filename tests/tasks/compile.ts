@@ -1,54 +1,101 @@
 /**
  * `deno task compile`: the program as one file, `dist/mc-proxy`, with the permissions that the task `mc-proxy` has.
- * The runtime half (denort) is fetched by Deno itself; a host without that route names one in `DENORT_BIN`.
+ * Types are `deno task check`'s business.
+ *
+ * The runtime half (denort) is fetched by Deno itself, of exactly its own version; a host without that route names a
+ * file in `DENORT_BIN`, and with `--with VERSION` a Deno of that file's version, which npx then runs.
  *
  * @module
  */
 
+import { parseArgs } from "node:util";
+
 import project from "../../deno.json" with { type: "json" };
 import { writeConfig } from "../support/config.ts";
+import { print } from "../support/print.ts";
 import { startServer } from "../support/program.ts";
 import { PROJECT_FOLDER, sourceArguments } from "../support/program_command.ts";
 
-const OUTPUT = "dist/mc-proxy";
-
-/** Leaves out the npm packages that only tests import: 15 MB, and code that a server has no use for. */
-const NO_TEST_PACKAGES = "--exclude-unused-npm";
+const FOLDER = `${PROJECT_FOLDER}dist/`;
+/** The file that is made. */
+export const BINARY = `${FOLDER}mc-proxy`;
 
 /** The migrations are text imports, which Deno asks this for before 2.9; a later one takes it and needs it not. */
 const TEXT_IMPORTS = "--unstable-raw-imports";
 
-/** Whether this Deno knows the flag; a host's denort may be of an older version and ask for an older Deno. */
-async function hasCompileFlag(flag: string): Promise<boolean> {
-  const help = await new Deno.Command(Deno.execPath(), { args: ["compile", "--help"], stdin: "null" })
-    .output();
-  return new TextDecoder().decode(help.stdout).includes(flag);
+const OPTIONS = { with: { type: "string" }, target: { type: "string" } } as const;
+
+interface Info {
+  /** From `npm:NAME@VERSION`, as the import map has it, to what it stands for; of modules that are imported. */
+  readonly redirects: Readonly<Record<string, string>>;
 }
 
-/** Runs a program with this terminal as its own. */
-async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
-  const child = new Deno.Command(program, { args: [...args], stdin: "null" }).spawn();
-  return (await child.status).success;
+/**
+ * A project file that knows the packages that the program imports, and no other: a binary holds every package that
+ * its project names, and those of the tests are 150 MB.
+ *
+ * @param imported what the program's modules import, as the import map's right side has it
+ */
+export function binaryProject(imported: ReadonlySet<string>): Record<string, unknown> {
+  const { unstable, nodeModulesDir, imports } = project;
+  const needed = Object.entries(imports).filter(([_name, target]) => imported.has(target));
+  return { unstable, nodeModulesDir, imports: Object.fromEntries(needed) };
+}
+
+async function importedPackages(): Promise<ReadonlySet<string>> {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", `${PROJECT_FOLDER}main.ts`],
+    stdin: "null",
+    stderr: "inherit",
+  }).output();
+  if (code !== 0) throw new Error("deno info main.ts failed");
+  return new Set(Object.keys((JSON.parse(new TextDecoder().decode(stdout)) as Info).redirects));
+}
+
+/** Runs a program with this terminal as its own; the milliseconds that it took, or `undefined` when it failed. */
+async function run(program: string, args: readonly string[]): Promise<number | undefined> {
+  const start = performance.now();
+  const child = new Deno.Command(program, { args: [...args], stdin: "null", cwd: PROJECT_FOLDER }).spawn();
+  return (await child.status).success ? performance.now() - start : undefined;
 }
 
 async function main(): Promise<number> {
+  const { with: version, target } = parseArgs({ args: Deno.args, options: OPTIONS }).values;
+  await Deno.mkdir(FOLDER, { recursive: true });
+  await Deno.writeTextFile(`${FOLDER}deno.json`, JSON.stringify(binaryProject(await importedPackages())));
+  await Deno.copyFile(`${PROJECT_FOLDER}deno.lock`, `${FOLDER}deno.lock`);
   const [_run, ...flagsAndEntry] = sourceArguments(project.tasks["mc-proxy"].command);
-  const slim = await hasCompileFlag(NO_TEST_PACKAGES) ? [NO_TEST_PACKAGES] : [];
-  const args = ["compile", ...slim, TEXT_IMPORTS, "--output", OUTPUT, ...flagsAndEntry];
-  if (!await succeeds(Deno.execPath(), args)) return 1;
+  const args = ["compile", "--quiet", "--no-check", TEXT_IMPORTS, "--output", BINARY];
+  args.push("--config", `${FOLDER}deno.json`, "--lock", `${FOLDER}deno.lock`, "--frozen=false");
+  if (target !== undefined) args.push("--target", target);
+  args.push(...flagsAndEntry);
+  const made = version === undefined
+    ? await run(Deno.execPath(), args)
+    : await run("npx", ["-y", `deno@${version}`, ...args]);
+  if (made === undefined) return 1;
+  const size = `${BINARY}: ${((await Deno.stat(BINARY)).size / 2 ** 20).toFixed(1)} MiB`;
+  if (target !== undefined && target !== Deno.build.target) {
+    print(`${size}, for ${target}: not started here`);
+    return 0;
+  }
   // A denort of another version than Deno's makes a file that can't start.
-  if (!await succeeds(OUTPUT, ["version"])) return 1;
-  return await serves() ? 0 : 1;
+  const versionMs = await run(BINARY, ["version"]);
+  if (versionMs === undefined) return 1;
+  const readyMs = await timeToReady();
+  print(`${size}, "version" in ${versionMs.toFixed(0)} ms, a server with one worker ready in ${readyMs} ms`);
+  return 0;
 }
 
-/** Whether the file is all there: a start loads everything that a server and its worker need. */
-async function serves(): Promise<boolean> {
+/** A start loads everything that a server and its worker need: it shows that the file is all there. */
+async function timeToReady(): Promise<number> {
   await using config = await writeConfig({ proxy: { workers: 1 } });
-  await using program = await startServer(config.path, {
-    command: { path: `${PROJECT_FOLDER}${OUTPUT}`, args: [] },
-  });
+  const start = performance.now();
+  await using program = await startServer(config.path, { command: { path: BINARY, args: [] } });
+  const readyMs = Math.round(performance.now() - start);
   program.signal("SIGTERM");
-  return (await program.completed()).code === 0;
+  const { code } = await program.completed();
+  if (code !== 0) throw new Error(`the binary's server ended with code ${code}`);
+  return readyMs;
 }
 
 if (import.meta.main) main().then((code) => Deno.exit(code));

@@ -10,6 +10,9 @@ import { runSteps, type Step } from "./steps.ts";
 /** The test command of README.md. */
 const TEST_COMMAND = ["npx", "-y", "deno@2.9.6", "task", "test"] as const;
 
+/** Of the runtime that `.ci/run` finds for compiling; Deno's own version can't be had where it runs. */
+const DENORT_VERSION = "2.7.11";
+
 const FULL_FACTOR = 20;
 const MINUTE_MS = 60_000;
 
@@ -51,6 +54,9 @@ async function plan(): Promise<{ steps: Step[]; skipped: string[] }> {
   steps.push(task("fuzz", 3));
   if (await hasProgram("h2spec")) steps.push(task("h2spec", 5));
   else skipped.push("h2spec skipped: it is not installed");
+  if (Deno.env.has("DENORT_BIN")) {
+    steps.push(step("binary", 14, [...task("binary", 0).command, "--with", DENORT_VERSION]));
+  } else skipped.push("binary skipped: DENORT_BIN names no runtime to compile with");
   return { steps, skipped };
 }
 

@@ -20,6 +20,8 @@ export interface Step {
   readonly command: readonly [string, ...string[]];
   /** After this long the command and all it started are killed, and the step has failed. */
   readonly deadlineMs: number;
+  /** More environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How a step ended. */
@@ -94,6 +96,7 @@ async function runStep(step: Step, write: Print): Promise<Outcome> {
   // A group of its own, so that the deadline also ends what the command has started.
   const child = new Deno.Command(program, {
     args,
+    ...(step.env !== undefined && { env: step.env }),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
