@@ -7,6 +7,7 @@
 
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 import type { LogLevel } from "../state/settings.ts";
+import { printable } from "../wire/printable.ts";
 import type { ConnectionEvent, RequestEvent } from "./events.ts";
 
 /** What is told about an event besides its name. Keys are snake_case; values are JSON. */
@@ -88,7 +89,7 @@ export class Log {
   }
 
   #write(line: Line): void {
-    if (!this.#options.write(withoutControls(this.#render(line)))) this.#options.onDropped();
+    if (!this.#options.write(printable(this.#render(line)))) this.#options.onDropped();
   }
 }
 
@@ -122,17 +123,6 @@ function jsonLine({ timeMs, level, event, fields }: Line): string {
 function textLine({ timeMs, level, event, fields }: Line): string {
   const pairs = Object.entries(fields).map(([name, value]) => `${name}=${textValue(value)}`);
   return [new Date(timeMs).toISOString(), level.toUpperCase(), event, ...pairs].join(" ");
-}
-
-/** What steers a terminal or hides text, and passes JSON.stringify as it is; both formats quote it. */
-const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/** Written as JSON writes the others: a client chooses the bytes of its ALPN protocols. */
-function withoutControls(line: string): string {
-  return line.replace(CONTROLS, (found) => {
-    const units = Array.from({ length: found.length }, (_, index) => found.charCodeAt(index));
-    return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
-  });
 }
 
 /** Quoted where a blank, a quote or a control character would make the line ambiguous. */
