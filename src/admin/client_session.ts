@@ -52,6 +52,11 @@ export class ClientSession implements HttpHandler {
     }, TICK_MS);
   }
 
+  /** Whether nothing can be sent any more. */
+  get isEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** Sends a request and waits for the head of its answer. Rejects with a `ConnectError`. */
   async send(request: UniversalClientRequest): Promise<UniversalClientResponse> {
     if (this.#ended !== undefined) throw this.#ended;

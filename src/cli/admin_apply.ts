@@ -20,11 +20,17 @@ export interface ApplyPlan {
   readonly expectedRevision: number;
 }
 
-/** Compares a file with a server. @param prune whether what the file doesn't have is removed */
+/**
+ * Compares a file with a server.
+ *
+ * @param prune whether what the file doesn't have is removed @param nowMs Unix ms: rules that have expired by then are
+ * as good as not there
+ */
 export async function applyOperations(
   api: AdminClient["api"],
   seed: ConfigurationSeed,
   prune: boolean,
+  nowMs: number,
 ): Promise<ApplyPlan> {
   const { listeners, revision } = await api.listListeners({});
   const { rules } = await api.getFirewallRules({});
@@ -46,8 +52,9 @@ export async function applyOperations(
   }
 
   const keys = new Set(rules.map((message) => ruleKey(readRule(message))));
-  const wantedKeys = new Set(seed.firewallRules.map(ruleKey));
-  for (const rule of seed.firewallRules) {
+  const wantedRules = seed.firewallRules.filter(({ expiresAtMs }) => (expiresAtMs ?? Infinity) > nowMs);
+  const wantedKeys = new Set(wantedRules.map(ruleKey));
+  for (const rule of wantedRules) {
     if (!keys.has(ruleKey(rule))) {
       additions.push(operation("addFirewallRule", ruleMessage({ ...rule, id: 0 })));
     }

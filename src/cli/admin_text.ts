@@ -6,12 +6,14 @@
 
 import { durationMs, type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type {
+  AddFirewallRuleResponse,
   ApplyResponse,
   GetFirewallRulesResponse,
   ListListenersResponse,
   ListRevisionsResponse,
   ListRoutesResponse,
   ReloadResponse,
+  RollbackResponse,
 } from "../admin/gen/mc_proxy/v1/admin_pb.ts";
 import {
   type ConfigurationChange,
@@ -174,6 +176,21 @@ export function explanation(told: ExplainResponse): string {
   }
   for (const warning of told.warnings) lines.push(`note: ${warning}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** A rule that was added, with the number by which it is removed. */
+export function ruleAdded(told: AddFirewallRuleResponse): string {
+  return `rule ${told.rule?.id}, ${removed(told)}`;
+}
+
+/** A return to an older revision. */
+export function rolledBack(told: RollbackResponse): string {
+  return `${difference(told)}revision ${told.revision}\n`;
+}
+
+/** What an apply would change. */
+export function tried(told: ApplyResponse): string {
+  return `${difference(told)}nothing was changed: this was a dry run against revision ${told.revision}\n`;
 }
 
 /** Revisions with their changes. */

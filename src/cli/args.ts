@@ -1,13 +1,17 @@
 /**
- * The command line: which commands and options there are, and what a list of arguments asks for.
+ * The command line: what a list of arguments asks for.
  *
  * @module
  */
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { ADMIN_SPECS, type AdminSpec, COMMON_OPTIONS } from "./admin_specs.ts";
-import { type Shell, SHELLS } from "./completion.ts";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { ADMIN_SPECS } from "./admin_specs.ts";
+import { type CommandSpec, groupMeaning, type OptionSpec, type WordSpec } from "./command_spec.ts";
+import { LOCAL_SPECS, type Shell } from "./local_specs.ts";
 import { VERSION } from "./version.ts";
+
+/** Options by commander's names: `maxConnections` for `--max-connections`. Absent = not given. */
+export type Options = Readonly<Record<string, unknown>>;
 
 /** What an operator asked for. Paths are as typed. */
 export type CommandLine =
@@ -20,20 +24,19 @@ export type CommandLine =
     readonly outPath?: string;
     /** How many snapshots under `backups/` are left, 1 or more, this one included. Absent = none is removed. */
     readonly keep?: number;
-    /** Ask the running server to make it. */
-    readonly online: boolean;
     readonly json: boolean;
   }
   | {
     /** Asks a running server. */
     readonly command: "admin";
-    /** One of {@linkcode ADMIN_SPECS}. */
+    /** One of {@linkcode ADMIN_SPECS}, or `snapshot`. */
     readonly name: string;
-    readonly configPath: string;
+    /** Absent = there is none, and `--addr` says where the server is. */
+    readonly configPath?: string;
     /** Positional arguments. */
     readonly words: readonly string[];
-    /** By commander's names: `maxConnections` for `--max-connections`. */
-    readonly options: Readonly<Record<string, unknown>>;
+    /** All but `config` and `json`. */
+    readonly options: Options;
     readonly json: boolean;
   }
   | { readonly command: "completion"; readonly shell: Shell }
@@ -48,8 +51,14 @@ export type ParsedArguments =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "usage"; readonly text: string };
 
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [...LOCAL_SPECS, ...ADMIN_SPECS];
+
 const HELP_COLUMNS = 100;
-const EXIT_CODES = "\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration";
+const EXIT_CODES = "\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no server answers";
+/** Commands that mean nothing without a configuration. */
+const NEED_CONFIG: ReadonlySet<string> = new Set(["server", "check"]);
+const NO_CONFIG: ReadonlySet<string> = new Set(["completion", "version"]);
 
 /**
  * Reads a command line.
@@ -85,7 +94,6 @@ function describeProgram(write: (text: string) => void, ask: (commandLine: Comma
     .version(`mc-proxy ${VERSION}`, "--version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help for a command")
-    .showHelpAfterError("(mc-proxy help says more)")
     .exitOverride()
     // Everything that commander would ask the terminal or the environment is answered here.
     .configureOutput({
@@ -97,62 +105,106 @@ function describeProgram(write: (text: string) => void, ask: (commandLine: Comma
       getErrHasColors: () => false,
     })
     .addHelpText("afterAll", EXIT_CODES);
-  addServer(program, ask);
-  addCheck(program, ask);
-  addSnapshot(program, ask);
-  addAdmin(program, ask);
-  const completion = program.command("completion").description(
-    "Print a script that completes commands in a shell",
-  );
-  completion.addArgument(completion.createArgument("<shell>", "the shell").choices(SHELLS))
-    .action((shell: Shell) => ask({ command: "completion", shell }));
-  program.command("version")
-    .description("Print the versions of mc-proxy and its runtime")
-    .option("--json", "print JSON")
-    .action((options) => ask({ command: "version", json: options.json ?? false }));
+  helpAfterError(program, "");
+  const groups = new Map<string, Command>();
+  for (const spec of COMMANDS) {
+    const [group = "", name] = spec.name.split(" ");
+    if (name === undefined) describeCommand(program.command(group), spec, ask);
+    else describeCommand(groupOf(program, groups, group).command(name), spec, ask);
+  }
   return program;
 }
 
-function addServer(program: Command, ask: (commandLine: CommandLine) => void): void {
-  const server = addConfig(program.command("server"))
-    .description("Start the proxy; it runs until SIGTERM or SIGINT")
-    .action((options) =>
-      ask({
-        command: "server",
-        configPath: options.config,
-        testingOnlyFaults: options.testingOnlyFaults ?? false,
-      })
-    );
-  server.addOption(server.createOption("--testing-only-faults").hideHelp());
+function groupOf(program: Command, groups: Map<string, Command>, name: string): Command {
+  let group = groups.get(name);
+  if (group === undefined) {
+    group = helpAfterError(program.command(name), name)
+      .description(groupMeaning(name))
+      .helpCommand(false);
+    groups.set(name, group);
+  }
+  return group;
 }
 
-function addCheck(program: Command, ask: (commandLine: CommandLine) => void): void {
-  addConfig(program.command("check"))
-    .description("Check the configuration and print what would be served; starts and changes nothing")
-    .option("--json", "print JSON")
-    .action((options) => ask({ command: "check", configPath: options.config, json: options.json ?? false }));
+function describeCommand(
+  command: Command,
+  spec: CommandSpec,
+  ask: (commandLine: CommandLine) => void,
+): void {
+  command.description(spec.meaning);
+  helpAfterError(command, spec.name);
+  for (const word of spec.words) command.addArgument(argumentOf(word));
+  for (const option of spec.options) command.addOption(optionOf(option));
+  if (spec.name === "server") command.addOption(new Option("--testing-only-faults").hideHelp());
+  const examples = spec.examples.map((example) => `\n  mc-proxy ${example}`).join("");
+  command.addHelpText("after", `\n${spec.examples.length === 1 ? "Example" : "Examples"}:${examples}`);
+  command.action(() => {
+    const options: Options = command.opts();
+    requireConfig(command, spec.name, options);
+    ask(commandLineOf(spec.name, command.args, options));
+  });
 }
 
-function addSnapshot(program: Command, ask: (commandLine: CommandLine) => void): void {
-  const snapshot = addConfig(program.command("snapshot"));
-  const keep = snapshot.createOption("--keep <count>", "then leave only so many of those in backups/…")
-    .argParser(readCount).conflicts(["out", "online"]);
-  snapshot
-    .description("Copy the database to a new file and verify the copy; the server may run meanwhile")
-    .option("-o, --out <file>", "the copy, which must not exist (default: backups/… beside the database)")
-    .addOption(keep)
-    .option("--online", "let the running server make it, over its admin API")
-    .option("--json", "print JSON")
-    .action((options) =>
-      ask({
+/** The file can be left out where the server's address says all. */
+function requireConfig(command: Command, name: string, options: Options): void {
+  if (options["config"] !== undefined || NO_CONFIG.has(name)) return;
+  const asksServer = !NEED_CONFIG.has(name) && (name !== "snapshot" || options["online"] === true);
+  if (asksServer && options["addr"] !== undefined) return;
+  const byAddress = name === "snapshot"
+    ? ", or the server by --online and --addr ADDR"
+    : ", or the server by --addr ADDR";
+  command.error(`error: no configuration: name it by -c FILE${NEED_CONFIG.has(name) ? "" : byAddress}`);
+}
+
+function commandLineOf(
+  name: string,
+  words: readonly string[],
+  { config, json = false, online, testingOnlyFaults = false, ...options }: Options,
+): CommandLine {
+  const configPath = config as string;
+  const isJson = json === true;
+  switch (name) {
+    case "server":
+      return { command: "server", configPath, testingOnlyFaults: testingOnlyFaults === true };
+    case "check":
+      return { command: "check", configPath, json: isJson };
+    case "completion":
+      return { command: "completion", shell: words[0] as Shell };
+    case "version":
+      return { command: "version", json: isJson };
+    case "snapshot":
+      if (online === true) break;
+      return {
         command: "snapshot",
-        online: options.online ?? false,
-        configPath: options.config,
-        ...(options.out === undefined ? {} : { outPath: options.out }),
-        ...(options.keep === undefined ? {} : { keep: options.keep }),
-        json: options.json ?? false,
-      })
-    );
+        configPath,
+        ...(options["out"] !== undefined && { outPath: options["out"] as string }),
+        ...(options["keep"] !== undefined && { keep: options["keep"] as number }),
+        json: isJson,
+      };
+  }
+  return {
+    command: "admin",
+    name,
+    ...(configPath !== undefined && { configPath }),
+    words,
+    options,
+    json: isJson,
+  };
+}
+
+function argumentOf({ syntax, meaning, offered }: WordSpec): Argument {
+  const argument = new Argument(syntax, meaning);
+  return typeof offered === "object" ? argument.choices([...offered]) : argument;
+}
+
+function optionOf({ flags, meaning, offered, isRepeatable, isCount, conflicts }: OptionSpec): Option {
+  const option = new Option(flags, meaning).conflicts([...conflicts ?? []]);
+  if (typeof offered === "object") option.choices([...offered]);
+  if (isRepeatable) {
+    option.argParser((value: string, before: readonly string[] | undefined) => [...before ?? [], value]);
+  }
+  if (isCount) option.argParser(readCount);
+  return option;
 }
 
 function readCount(text: string): number {
@@ -160,38 +212,6 @@ function readCount(text: string): number {
   throw new InvalidArgumentError("Wanted a whole number from 1 on.");
 }
 
-/** The commands of the admin API, those of one group under its name. */
-function addAdmin(program: Command, ask: (commandLine: CommandLine) => void): void {
-  const groups = new Map<string, Command>();
-  for (const spec of ADMIN_SPECS) {
-    const [group, name] = spec.name.split(" ");
-    let parent = program;
-    if (name !== undefined) {
-      parent = groups.get(group!) ??
-        program.command(group!).description(`Manage ${group} of a running server`);
-      groups.set(group!, parent);
-    }
-    describeAdmin(addConfig(parent.command(name ?? group!)), spec, ask);
-  }
-}
-
-function describeAdmin(command: Command, spec: AdminSpec, ask: (commandLine: CommandLine) => void): void {
-  command.description(spec.meaning);
-  for (const word of spec.positional) command.argument(word);
-  for (const [flags, meaning] of [...spec.options, ...COMMON_OPTIONS]) command.option(flags, meaning);
-  command.action(() => {
-    const { config, json, ...options } = command.opts();
-    ask({
-      command: "admin",
-      name: spec.name,
-      configPath: config,
-      words: command.args,
-      options,
-      json: json ?? false,
-    });
-  });
-}
-
-function addConfig(command: Command): Command {
-  return command.requiredOption("-c, --config <file>", "the TOML configuration file");
+function helpAfterError(command: Command, name: string): Command {
+  return command.showHelpAfterError(`(mc-proxy ${`${name} --help`.trim()} says more)`);
 }

@@ -41,10 +41,6 @@ export async function check(commandLine: CommandOf<"check">, output: Output): Pr
 
 /** Copies the database, and removes old copies only when the new one is verified. */
 export async function snapshot(commandLine: CommandOf<"snapshot">, output: Output): Promise<number> {
-  if (commandLine.online) {
-    const { snapshotOnline } = await import("./admin_commands.ts");
-    return await snapshotOnline(commandLine, output);
-  }
   const { settings } = await loadConfig(commandLine.configPath);
   const { takeSnapshot } = await import("../store/snapshot.ts");
   const { path, sizeBytes, revision } = await takeSnapshot(

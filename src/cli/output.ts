@@ -12,23 +12,35 @@ export interface Output {
   out(text: string): Promise<void>;
   /** Adds to what went wrong. */
   err(text: string): Promise<void>;
+  /** Whether nobody reads any more what was asked for; what is written then is lost. */
+  isClosed(): boolean;
 }
+
+let isReaderGone = false;
 
 /**
  * The process's stdout and stderr. A reader that has left, such as `head`, is no error; a full disk under stdout is
  * a ProxyError unavailable, and under stderr there is nobody left to tell.
  */
 export const STANDARD_OUTPUT: Output = {
-  out: (text) => writeAll(Deno.stdout, text),
-  err: (text) => writeAll(Deno.stderr, text).catch(() => {}),
+  out: async (text) => {
+    if (!await writeAll(Deno.stdout, text)) isReaderGone = true;
+  },
+  err: (text) => writeAll(Deno.stderr, text).then(() => {}, () => {}),
+  isClosed: () => isReaderGone,
 };
 
-async function writeAll(writer: { write(bytes: Uint8Array): Promise<number> }, text: string): Promise<void> {
+/** @returns whether somebody was there to read it */
+async function writeAll(
+  writer: { write(bytes: Uint8Array): Promise<number> },
+  text: string,
+): Promise<boolean> {
   let rest = new TextEncoder().encode(text);
   try {
     while (rest.length > 0) rest = rest.subarray(await writer.write(rest));
+    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return;
+    if (error instanceof Deno.errors.BrokenPipe) return false;
     const detail = error instanceof Error ? error.message : String(error);
     throw new ProxyError("unavailable", `the output can't be written: ${detail}`, { cause: error });
   }

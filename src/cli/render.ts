@@ -4,6 +4,7 @@
  * @module
  */
 
+import { printable } from "../wire/printable.ts";
 import type { CheckReport } from "./check_report.ts";
 
 /** What `mc-proxy version` says. */
@@ -28,9 +29,9 @@ export interface SnapshotReport {
   readonly removed: readonly string[];
 }
 
-/** Any report as one line of JSON. */
+/** Any report as one line of JSON that steers no terminal. */
 export function renderJson(report: unknown): string {
-  return `${JSON.stringify(report)}\n`;
+  return `${printable(JSON.stringify(report))}\n`;
 }
 
 /** Such as `mc-proxy 0.1.0 (Deno 2.9.6, V8 14.0)`. */

@@ -6,8 +6,10 @@
 
 import { ConfigError, formatIssue } from "../config/issue.ts";
 import { ProxyError } from "../errors.ts";
+import { printable } from "../wire/printable.ts";
 import type { CommandLine } from "./args.ts";
 import { type Output, STANDARD_OUTPUT } from "./output.ts";
+import { Unreachable } from "./unreachable.ts";
 
 /** How a command ended, as a process's exit code. */
 export const EXIT = {
@@ -17,6 +19,8 @@ export const EXIT = {
   failed: 1,
   /** Wrong usage or configuration; nothing was started or changed. */
   usage: 2,
+  /** No running server answers. */
+  unreachable: 3,
 } as const;
 
 /**
@@ -38,6 +42,7 @@ export async function run(args: readonly string[], output: Output = STANDARD_OUT
     return parsed.kind === "text" ? EXIT.ok : EXIT.usage;
   } catch (error) {
     await output.err(renderError(error));
+    if (error instanceof Unreachable) return EXIT.unreachable;
     return isConfigFault(error) ? EXIT.usage : EXIT.failed;
   }
 }
@@ -67,8 +72,11 @@ async function runCommand(commandLine: CommandLine, output: Output): Promise<num
       return await runAdmin(commandLine, output);
     }
     case "completion": {
-      const { completionScript } = await import("./completion.ts");
-      await output.out(completionScript(commandLine.shell));
+      const [{ completionScript }, { COMMANDS }] = await Promise.all([
+        import("./completion.ts"),
+        import("./args.ts"),
+      ]);
+      await output.out(completionScript(commandLine.shell, COMMANDS));
       return 0;
     }
     case "version":
@@ -86,9 +94,11 @@ function isConfigFault(error: unknown): boolean {
  */
 export function renderError(error: unknown): string {
   if (error instanceof ConfigError) {
-    return error.issues.map((issue) => `${error.file}: ${formatIssue(issue)}\n`).join("");
+    return error.issues.map((issue) => `${printable(`${error.file}: ${formatIssue(issue)}`)}\n`).join("");
   }
-  if (error instanceof ProxyError && error.code !== "internal") return `mc-proxy: ${error.message}\n`;
+  if (error instanceof ProxyError && error.code !== "internal") {
+    return `mc-proxy: ${printable(error.message)}\n`;
+  }
   const text = error instanceof Error ? error.stack ?? error.message : String(error);
   return `mc-proxy: a defect of the program: ${text}\n`;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type CommandLine, parseArguments } from "../../src/cli/args.ts";
+import { type CommandLine, COMMANDS, parseArguments } from "../../src/cli/args.ts";
 
-const COMMANDS: readonly [args: string, expected: CommandLine][] = [
+const READ: readonly [args: string, expected: CommandLine][] = [
   ["server -c a.toml", { command: "server", configPath: "a.toml", testingOnlyFaults: false }],
   ["server --config=a.toml", { command: "server", configPath: "a.toml", testingOnlyFaults: false }],
   ["server --testing-only-faults -c a.toml", {
@@ -28,18 +28,18 @@ const COMMANDS: readonly [args: string, expected: CommandLine][] = [
     json: false,
   }],
   ["completion zsh", { command: "completion", shell: "zsh" }],
-  ["snapshot -c a.toml --online", { command: "snapshot", configPath: "a.toml", online: true, json: false }],
-  ["snapshot -c a.toml", { command: "snapshot", configPath: "a.toml", online: false, json: false }],
-  ["snapshot -c a.toml --keep 14", {
-    command: "snapshot",
+  ["snapshot -c a.toml --online", {
+    command: "admin",
+    name: "snapshot",
     configPath: "a.toml",
-    keep: 14,
-    online: false,
+    words: [],
+    options: {},
     json: false,
   }],
+  ["snapshot -c a.toml", { command: "snapshot", configPath: "a.toml", json: false }],
+  ["snapshot -c a.toml --keep 14", { command: "snapshot", configPath: "a.toml", keep: 14, json: false }],
   ["snapshot -c a.toml -o b.db --json", {
     command: "snapshot",
-    online: false,
     configPath: "a.toml",
     outPath: "b.db",
     json: true,
@@ -49,45 +49,62 @@ const COMMANDS: readonly [args: string, expected: CommandLine][] = [
 ];
 
 Deno.test("parseArguments() understands every command with its options", async (t) => {
-  for (const [args, commandLine] of COMMANDS) {
+  for (const [args, commandLine] of READ) {
     await t.step(args, () => {
       assert.deepEqual(parseArguments(args.split(" ")), { kind: "command", commandLine });
     });
   }
 });
 
+const NO_CONFIG = "error: no configuration: name it by -c FILE";
 const FAULTS: readonly [args: string, text: string][] = [
-  ["chekc", "error: unknown command 'chekc'\n(Did you mean check?)"],
-  ["check", "error: required option '-c, --config <file>' not specified"],
-  ["check -c", "error: option '-c, --config <file>' argument missing"],
-  ["check -c a b", "error: too many arguments for 'check'. Expected 0 arguments but got 1: b."],
-  ["check -c a --jsn", "error: unknown option '--jsn'\n(Did you mean --json?)"],
-  ["server -c a --takeover", "error: unknown option '--takeover'"],
-  ["server -c a --json", "error: unknown option '--json'"],
+  ["chekc", "error: unknown command 'chekc'\n(Did you mean check?)\n(mc-proxy --help says more)"],
+  ["routes ad", "error: unknown command 'ad'\n(Did you mean add?)\n(mc-proxy routes --help says more)"],
+  ["check", `${NO_CONFIG}\n(mc-proxy check --help says more)`],
+  ["status", `${NO_CONFIG}, or the server by --addr ADDR\n(mc-proxy status --help says more)`],
+  [
+    "snapshot --addr unix:/a",
+    `${NO_CONFIG}, or the server by --online and --addr ADDR\n(mc-proxy snapshot --help says more)`,
+  ],
+  ["check -c", "error: option '-c, --config <file>' argument missing\n(mc-proxy check --help says more)"],
+  [
+    "check -c a b",
+    "error: too many arguments for 'check'. Expected 0 arguments but got 1: b.\n(mc-proxy check --help says more)",
+  ],
+  [
+    "check -c a --jsn",
+    "error: unknown option '--jsn'\n(Did you mean --json?)\n(mc-proxy check --help says more)",
+  ],
+  ["server -c a --json", "error: unknown option '--json'\n(mc-proxy server --help says more)"],
   [
     "snapshot -c a --keep 0",
-    "error: option '--keep <count>' argument '0' is invalid. Wanted a whole number from 1 on.",
+    "error: option '--keep <count>' argument '0' is invalid. Wanted a whole number from 1 on.\n(mc-proxy snapshot --help says more)",
   ],
   [
     "snapshot -c a --keep 2 -o b",
-    "error: option '--keep <count>' cannot be used with option '-o, --out <file>'",
+    "error: option '--keep <count>' cannot be used with option '-o, --out <file>'\n(mc-proxy snapshot --help says more)",
   ],
-  ["snapshot -c a --keep 2 --online", "error: option '--keep <count>' cannot be used with option '--online'"],
-  ["-c a", "error: unknown option '-c'"],
+  [
+    "snapshot -c a --keep 2 --online",
+    "error: option '--keep <count>' cannot be used with option '--online'\n(mc-proxy snapshot --help says more)",
+  ],
+  ["-c a", "error: unknown option '-c'\n(mc-proxy --help says more)"],
+  [
+    "routes remove a.test -c a --existing cut",
+    "error: option '--existing <what>' argument 'cut' is invalid. Allowed choices are keep, drain, close.\n" +
+    "(mc-proxy routes remove --help says more)",
+  ],
 ];
 
 Deno.test("parseArguments() names what it doesn't understand", async (t) => {
   for (const [args, text] of FAULTS) {
     await t.step(args, () => {
-      assert.deepEqual(parseArguments(args.split(" ")), {
-        kind: "usage",
-        text: `${text}\n(mc-proxy help says more)\n`,
-      });
+      assert.deepEqual(parseArguments(args.split(" ")), { kind: "usage", text: `${text}\n` });
     });
   }
 });
 
-const VISIBLE = ["server", "check", "snapshot", "version"];
+const VISIBLE = COMMANDS.map(({ name }) => name);
 
 Deno.test("parseArguments() gives help for the program and for every command", async (t) => {
   const textOf = (args: readonly string[]) => {
@@ -98,17 +115,32 @@ Deno.test("parseArguments() gives help for the program and for every command", a
   for (const args of [["help"], ["--help"], ["-h"]]) {
     await t.step(args.join(), () => {
       const text = textOf(args);
-      for (const command of VISIBLE) assert.match(text, new RegExp(`^  ${command} `, "m"));
-      assert.match(text, /Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration\n$/);
+      for (const command of VISIBLE) assert.match(text, new RegExp(`^  ${command.split(" ")[0]} `, "m"));
+      assert.match(
+        text,
+        /Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no server answers\n$/,
+      );
     });
   }
   for (const command of VISIBLE) {
     await t.step(command, () => {
-      const text = textOf(["help", command]);
+      const text = textOf([...command.split(" "), "--help"]);
       assert.match(text, new RegExp(`^Usage: mc-proxy ${command} `));
+      assert.match(text, new RegExp(`^Examples?:\n  mc-proxy ${command}`, "m"));
       assert.match(text, /Exit codes: /);
       assert.doesNotMatch(text, /testing-only/);
-      assert.equal(textOf([command, "--help"]), text);
+    });
+  }
+});
+
+Deno.test("parseArguments() understands the examples of the help, which show each command in use", async (t) => {
+  for (const { name, examples } of COMMANDS) {
+    await t.step(name, () => {
+      assert.ok(examples.length > 0);
+      for (const example of examples) {
+        const words = example.replace(/ > .*$/, "").split(" ");
+        assert.equal(parseArguments(words).kind, "command", example);
+      }
     });
   }
 });

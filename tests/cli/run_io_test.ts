@@ -16,6 +16,7 @@ async function runInProcess(...args: string[]): Promise<Ended> {
   const output: Output = {
     out: (text) => Promise.resolve(void (out += text)),
     err: (text) => Promise.resolve(void (err += text)),
+    isClosed: () => false,
   };
   const code = await run(args, output);
   return { code, out, err };

@@ -85,7 +85,7 @@ Deno.test("apply brings a server to what a file says, and export gives a file th
   const dry = await run(proxy, "apply", "-f", file, "--prune", "--dry-run");
   assert.match(
     dry,
-    /^- route \S+ a\.test .*\n\+ route \S+ b\.test .*\n\+ firewall block ip 192\.0\.2\.1\nrevision 1\n$/,
+    /^- route \S+ a\.test .*\n\+ route \S+ b\.test .*\n\+ firewall block ip 192\.0\.2\.1\nnothing was changed: .* revision 1\n$/,
   );
   assert.match(await run(proxy, "apply", "-f", file), /^revision 2$/m);
   assert.equal((await run(proxy, "routes", "list")).trim().split("\n").length, 2);
