@@ -7,6 +7,7 @@
 import type { Admin } from "./admin/admin.ts";
 import { ConnectionFeed } from "./admin/connection_feed.ts";
 import type { BootConfig } from "./config/parse.ts";
+import { requireChangeNeeds } from "./control/change_needs.ts";
 import { Changes } from "./control/changes.ts";
 import { requireCountries } from "./control/country_rules.ts";
 import { DeadlineWatch } from "./control/deadline_watch.ts";
@@ -21,6 +22,7 @@ import type { ServedState } from "./control/served_state.ts";
 import { Signals } from "./control/signals.ts";
 import { Supervisor } from "./control/supervisor.ts";
 import { Turns } from "./control/turns.ts";
+import { messageOf } from "./errors.ts";
 import { probeListeners } from "./net/probe.ts";
 import { createMemoryFile, loadNative, mapMemoryFile } from "./net/native.ts";
 import { COUNTER } from "./observe/counters.ts";
@@ -147,7 +149,7 @@ class Server {
       served: () => this.supervisor.served,
       change: (next, commit) => this.supervisor.change(next, commit),
       readFiles: async (next, changes) => {
-        requireCountries(next.configuration, this.#geoip.isConfigured, this.#store.path);
+        requireChangeNeeds(this.supervisor.served!.configuration, changes, this.#geoip.isConfigured);
         return await this.reload.withFiles(next, changes);
       },
       now: Date.now,
@@ -293,8 +295,4 @@ class Server {
     if (drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
     return await this.supervisor.drain(shutdownTimeoutMs);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -58,3 +58,8 @@ export class ProxyError extends Error {
     this.field = options?.field;
   }
 }
+
+/** What was thrown, as one text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { ProxyError } from "../src/errors.ts";
+import { messageOf, ProxyError } from "../src/errors.ts";
 
 Deno.test("ProxyError has a code to branch on, a sentence and its cause", () => {
   const cause = new Error("no such file");
@@ -11,4 +11,10 @@ Deno.test("ProxyError has a code to branch on, a sentence and its cause", () => 
   assert.equal(String(error), 'ProxyError: Can\'t read "key.pem"');
   assert.equal(error.cause, cause);
   assert.equal(new ProxyError("busy", "Address in use").cause, undefined);
+});
+
+Deno.test("messageOf() makes a text of whatever was thrown", () => {
+  for (const [thrown, text] of [[new RangeError("too far"), "too far"], ["a word", "a word"], [7, "7"]]) {
+    assert.equal(messageOf(thrown), text);
+  }
 });

@@ -6,6 +6,7 @@
 
 import type { Changes } from "../control/changes.ts";
 import type { ServedState } from "../control/served_state.ts";
+import type { NamedTurns } from "../control/turns.ts";
 import type { WorkerQueries } from "../control/worker_queries.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
 import type { Settings } from "../state/settings.ts";
@@ -72,6 +73,8 @@ export interface ControlPlane {
   readonly store: Store;
   /** The way to change the configuration. */
   readonly changes: Changes;
+  /** One call at a time for each author's idempotency key. */
+  readonly keyTurns: NamedTurns;
   /** Questions to the workers. */
   readonly queries: WorkerQueries;
   /** Connections that have ended. */

@@ -68,7 +68,6 @@ export function mutation<Input extends DescMessage, Output extends DescMessage>(
   method: DescMethodUnary<Input, Output>,
   work: (request: MessageShape<Input>, call: Mutation<Output>) => Promise<MessageInitShape<Output>>,
 ): Implementation<Input, Output> {
-  const inTurn = new Map<string, Promise<unknown>>();
   return look(plane, method, async (request, context) => {
     const caller = context.values.get(CALLER);
     if (!caller.mayChange) throw new ProxyError("forbidden", `${caller.author} may look and not change`);
@@ -79,18 +78,11 @@ export function mutation<Input extends DescMessage, Output extends DescMessage>(
       const text = `idempotency-key: wanted 1 to ${KEY_LENGTH_MAX} characters, got ${key.length}`;
       throw new ProxyError("invalid", text, { field: KEY_HEADER });
     }
-    // The same key twice at the same time: the second call waits for the first one's answer.
-    const name = `${author}\0${key}`;
-    const before = inTurn.get(name) ?? Promise.resolve();
-    const answer = before.catch(() => {}).then(() =>
-      once(plane, method, request, { author, key, signal: context.signal, work })
+    // The same key twice at the same time: the second call, also of another method, waits for the first one's answer.
+    return await plane.keyTurns.run(
+      `${author}\0${key}`,
+      () => once(plane, method, request, { author, key, signal: context.signal, work }),
     );
-    inTurn.set(name, answer);
-    try {
-      return await answer;
-    } finally {
-      if (inTurn.get(name) === answer) inTurn.delete(name);
-    }
   });
 }
 

@@ -15,7 +15,8 @@ import type { ServedState } from "../control/served_state.ts";
 import { takeSnapshotApart } from "../control/snapshot_process.ts";
 import type { Supervisor } from "../control/supervisor.ts";
 import { Tallies } from "../control/tallies.ts";
-import { ProxyError } from "../errors.ts";
+import { NamedTurns } from "../control/turns.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import type { CountryDatabase } from "../net/geoip.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
 import type { GeoipSlot } from "../proxy/messages.ts";
@@ -62,7 +63,7 @@ export function runningPlane(parts: ServerParts, reloadAdmin: () => Promise<void
       own = {
         what: "grpc",
         timeMs: Date.now(),
-        problem: error instanceof Error ? error.message : String(error),
+        problem: messageOf(error),
       };
     }
   };
@@ -81,6 +82,7 @@ export function runningPlane(parts: ServerParts, reloadAdmin: () => Promise<void
     startedMs: Date.now(),
     store,
     changes,
+    keyTurns: new NamedTurns(),
     queries: supervisor.queries,
     feed,
     tallies: new Tallies(memory, supervisor.slots),

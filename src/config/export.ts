@@ -5,6 +5,7 @@
  */
 
 import { stringify } from "smol-toml";
+import { withoutExpired } from "../state/expiry.ts";
 import { DEFAULT_LIMITS, type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Configuration, FirewallRule, Listener, Route } from "../state/model.ts";
@@ -20,7 +21,7 @@ type Table = Record<string, unknown>;
  * @param nowMs Unix ms: rules that have expired by then are left out
  */
 export function exportConfig(settings: Settings, configuration: Configuration, nowMs: number): string {
-  const rules = configuration.firewallRules.filter(({ expiresAtMs }) => (expiresAtMs ?? Infinity) > nowMs);
+  const rules = withoutExpired(configuration, nowMs).firewallRules;
   const tables: Table = {
     database: { path: settings.databasePath },
     listeners: configuration.listeners.map(listenerTable),

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import {
   coversHostname,
   isValidAt,
@@ -87,7 +87,7 @@ export class CertificateReading {
       try {
         return await read();
       } catch (error) {
-        const detail = error instanceof Error ? error.message : String(error);
+        const detail = messageOf(error);
         this.#faults.push({ routeId: route.id, listener, route: route.hostname, detail });
         return otherwise;
       }
@@ -233,7 +233,7 @@ async function readPem(path: string): Promise<string | ProxyError> {
     if (size > FILE_BYTES_MAX) throw new RangeError(`larger than ${FILE_BYTES_MAX} bytes`);
     return await Deno.readTextFile(path);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     return new ProxyError("unavailable", `cannot read "${path}": ${detail}`, { cause: error });
   }
 }

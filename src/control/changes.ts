@@ -9,6 +9,7 @@ import { ProxyError } from "../errors.ts";
 import type { Change } from "../state/change.ts";
 import { ConfigurationDraft } from "../state/configuration_draft.ts";
 import { diffConfiguration } from "../state/diff.ts";
+import { withoutExpired } from "../state/expiry.ts";
 import type { Configuration } from "../state/model.ts";
 import type { KeptAnswer } from "../store/kept_answers.ts";
 import type { PendingConfirm } from "../store/pending_confirm.ts";
@@ -157,7 +158,7 @@ export class Changes {
   }
 
   /**
-   * Goes back to the content of an older revision, as a new one.
+   * Goes back to the content of an older revision, as a new one; rules that have expired since don't come back.
    *
    * @throws ProxyError not_found when that one isn't kept
    */
@@ -174,7 +175,8 @@ export class Changes {
   ): Promise<ChangeOutcome<void>> {
     const target = this.#options.store.readConfigurationAt(number);
     if (target === undefined) throw new ProxyError("not_found", `there is no revision ${number}`);
-    const edit = (draft: ConfigurationDraft): void => draft.replace(target);
+    const content = withoutExpired(target, this.#options.now());
+    const edit = (draft: ConfigurationDraft): void => draft.replace(content);
     return await this.makeNow({ ...request, edit });
   }
 
@@ -216,12 +218,9 @@ export class Changes {
     await this.#options.turns.run(async () => {
       const configuration = this.#options.served()?.configuration;
       if (configuration === undefined || this.pending !== undefined) return;
-      const now = this.#options.now();
-      const expired = configuration.firewallRules.filter((rule) => (rule.expiresAtMs ?? Infinity) <= now);
-      if (expired.length === 0) return;
-      const edit = (draft: ConfigurationDraft): void => {
-        for (const { id } of expired) draft.removeRule(id);
-      };
+      const rest = withoutExpired(configuration, this.#options.now());
+      if (rest === configuration) return;
+      const edit = (draft: ConfigurationDraft): void => draft.replace(rest);
       await this.makeNow({ author: "system", kind: "expiry", edit });
     });
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import { CountryDatabase, GEOIP_SLOT_BYTES, GEOIP_SLOTS } from "../net/geoip.ts";
 import { createMemoryFile, mapMemoryFile } from "../net/native.ts";
 import type { GeoipSlot, MemoryFile } from "../proxy/messages.ts";
@@ -82,7 +82,7 @@ export class GeoipFile {
       if (bytes.length > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
       return { bytes, stamp };
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = messageOf(error);
       throw new ProxyError("unavailable", `cannot use the GeoIP database "${this.#path}": ${detail}`, {
         cause: error,
       });

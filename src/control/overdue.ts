@@ -6,10 +6,11 @@
  */
 
 import { diffConfiguration } from "../state/diff.ts";
+import { withoutExpired } from "../state/expiry.ts";
 import type { Store } from "../store/store.ts";
 
 /**
- * Takes the change back that waits in the store, when its time is over.
+ * Takes the change back that waits in the store, when its time is over; rules that have expired don't come back.
  *
  * @param nowMs Unix ms
  * @returns the new revision; absent = there was nothing to take back
@@ -20,7 +21,9 @@ export function takeBackOverdue(store: Store, nowMs: number): number | undefined
   const pending = store.readPending();
   if (pending === undefined || pending.deadlineMs > nowMs) return undefined;
   const target = store.readConfigurationAt(pending.revertTo);
-  const changes = target === undefined ? [] : diffConfiguration(store.readConfiguration(), target);
+  const changes = target === undefined
+    ? []
+    : diffConfiguration(store.readConfiguration(), withoutExpired(target, nowMs));
   if (changes.length === 0) {
     store.removePending();
     return undefined;

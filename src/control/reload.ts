@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import { COUNTER } from "../observe/counters.ts";
 import type { Log, LogFields } from "../observe/log.ts";
 import type { GeoipSlot } from "../proxy/messages.ts";
@@ -195,8 +195,4 @@ export class Reload implements Disposable {
 
 function certificateFailure({ listener, route, detail }: CertificateFault): Failure {
   return { what: "certificate", listener, route, detail };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

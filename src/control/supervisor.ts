@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import type { ConnectionEvent, RequestEvent } from "../observe/events.ts";
 import type { Log } from "../observe/log.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
@@ -275,7 +275,7 @@ export class Supervisor {
       this.#options.log.info("worker_replaced", { worker: seat.column, pid: seat.worker?.pid });
     } catch (error) {
       // The worker that failed has ended or is ended here: its end brings the next try.
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = messageOf(error);
       this.#options.log.error("worker_failed", { worker: seat.column, detail });
       seat.worker?.kill();
     }

@@ -23,6 +23,11 @@ export interface DecisionRule {
   readonly expiresAtMs?: number;
 }
 
+/** Whether a rule's time is over. @param nowMs Unix ms */
+export function isExpired({ expiresAtMs }: Pick<DecisionRule, "expiresAtMs">, nowMs: number): boolean {
+  return expiresAtMs !== undefined && expiresAtMs <= nowMs;
+}
+
 /** All rules, compiled. Immutable. */
 export interface FirewallTables {
   /** Rules of type ip and cidr. */
@@ -149,7 +154,7 @@ class Judgement {
   }
 
   #standing(rule: DecisionRule): RuleStanding {
-    if (rule.expiresAtMs !== undefined && rule.expiresAtMs <= this.#nowMs) return "expired";
+    if (isExpired(rule, this.#nowMs)) return "expired";
     if (this.decided !== undefined) return "overridden";
     return rule.mode === "shadow" ? "shadow" : "decided";
   }

@@ -42,10 +42,13 @@ export function readAnswer(
 /** Keeps an answer, in the place of one with the same key, and lets go of the oldest ones. */
 export function keepAnswer(database: DatabaseSync, kept: KeptAnswer): void {
   const { author, key, callDigest, answer, timeMs } = kept;
+  database.prepare("DELETE FROM kept_answers WHERE time_ms <= ?").run(timeMs - ANSWER_KEPT_MS);
+  // An answer that is written again keeps its number: numbers without gaps are what counts them.
   database.prepare(
-    "INSERT OR REPLACE INTO kept_answers (author, idempotency_key, call_digest, answer, time_ms) VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO kept_answers (author, idempotency_key, call_digest, answer, time_ms) VALUES (?, ?, ?, ?, ?) " +
+      "ON CONFLICT (author, idempotency_key) DO UPDATE SET " +
+      "call_digest = excluded.call_digest, answer = excluded.answer, time_ms = excluded.time_ms",
   ).run(author, key, callDigest, answer, timeMs);
-  database.prepare(
-    "DELETE FROM kept_answers WHERE time_ms <= ? OR number <= (SELECT max(number) FROM kept_answers) - ?",
-  ).run(timeMs - ANSWER_KEPT_MS, ANSWERS_KEPT);
+  database.prepare("DELETE FROM kept_answers WHERE number <= (SELECT max(number) FROM kept_answers) - ?")
+    .run(ANSWERS_KEPT);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ErrorCode, ProxyError } from "../errors.ts";
+import { type ErrorCode, messageOf, ProxyError } from "../errors.ts";
 
 /** SQLite's own texts are part of its interface (`sqlite3_errstr`); `node:sqlite` gives no number for all of them. */
 const SENTENCES: readonly [text: string, code: ErrorCode, sentence: string][] = [
@@ -29,7 +29,7 @@ const SENTENCES: readonly [text: string, code: ErrorCode, sentence: string][] = 
  */
 export function toProxyError(error: unknown, path: string): ProxyError {
   if (error instanceof ProxyError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   const known = SENTENCES.find(([part]) => text.includes(part));
   if (known === undefined) {
     return new ProxyError("database", `database "${path}" can't be used: ${text}`, { cause: error });

@@ -6,6 +6,7 @@ import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import type { ServedState } from "../../src/control/served_state.ts";
 import { Turns } from "../../src/control/turns.ts";
 import { ProxyError } from "../../src/errors.ts";
+import { withoutExpired } from "../../src/state/expiry.ts";
 import { DEFAULT_LIMITS } from "../../src/state/limits.ts";
 import type { FirewallRule, Seed } from "../../src/state/model.ts";
 import { Store } from "../../src/store/store.ts";
@@ -181,9 +182,39 @@ Deno.test("Changes.rollBack() brings an older revision's content back with its i
   assert.deepEqual(plane.served.configuration.listeners, []);
   const { revision } = await plane.changes.rollBack(1, { author: "me", kind: "rollback" });
   assert.equal(revision, 4);
-  assert.deepEqual(plane.served.configuration, before);
-  assert.deepEqual(plane.store.readConfiguration(), before);
+  const content = withoutExpired(before, plane.nowMs);
+  assert.deepEqual(plane.served.configuration, content);
+  assert.deepEqual(plane.store.readConfiguration(), content);
   await refuses(plane, "not_found", () => plane.changes.rollBack(99, { author: "me", kind: "rollback" }));
+});
+
+Deno.test("Changes.rollBack() doesn't bring an expired rule back", async () => {
+  using plane = new Plane();
+  await plane.addRule({}, { ...RULE, expiresAtMs: TIME_MS + 1_000 });
+  await plane.addRule({}, { ...RULE, value: "192.0.2.8" });
+  const { id } = plane.served.configuration.firewallRules.find(({ value }) => value === RULE.value)!;
+  await plane.addRule({ edit: (draft) => draft.removeRule(id) });
+  plane.nowMs += 999;
+  await plane.changes.rollBack(3, { author: "me", kind: "rollback" });
+  assert.ok(plane.has(RULE.value), "its time isn't over");
+  await plane.addRule({ edit: (draft) => draft.removeRule(id) });
+  plane.nowMs += 1;
+  assert.deepEqual((await plane.changes.rollBack(3, { author: "me", kind: "rollback" })).changes, []);
+  assert.ok(!plane.has(RULE.value) && plane.has("192.0.2.8"));
+});
+
+Deno.test("no revert brings an expired rule back", async () => {
+  for (const isRestarted of [false, true]) {
+    using plane = new Plane();
+    await plane.addRule({}, { ...RULE, expiresAtMs: TIME_MS + 1_000 });
+    const { id } = plane.served.configuration.firewallRules.find(({ value }) => value === RULE.value)!;
+    await plane.addRule({ confirmWithinMs: 5_000, edit: (draft) => draft.removeRule(id) });
+    plane.nowMs += 5_000;
+    if (isRestarted) takeBackOverdue(plane.store, plane.nowMs);
+    else await plane.changes.revertOverdue();
+    assert.ok(!plane.store.readConfiguration().firewallRules.some(({ value }) => value === RULE.value));
+    assert.equal(plane.store.readPending(), undefined);
+  }
 });
 
 Deno.test("takeBackOverdue() takes an unconfirmed change back before anything is served", async () => {

@@ -4,6 +4,15 @@ import { ANSWER_KEPT_MS, ANSWERS_KEPT } from "../../src/store/kept_answers.ts";
 import { Store } from "../../src/store/store.ts";
 import { Folder, TIME_MS } from "./fixtures.ts";
 
+/** Keeps answers for the keys 1, 2, … of one author. */
+function fill(folder: Folder, count: number): void {
+  folder.edit(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+     INSERT INTO kept_answers (author, idempotency_key, call_digest, answer, time_ms)
+     SELECT 'me', i, 'd', x'01', ${TIME_MS} FROM n`,
+  );
+}
+
 Deno.test("Store.readAnswer() gives an author's first answer for a day and no longer", () => {
   using folder = new Folder();
   folder.seed();
@@ -19,16 +28,25 @@ Deno.test("Store.readAnswer() gives an author's first answer for a day and no lo
 Deno.test("Store.keepAnswer() lets go of the oldest answers when there are too many", () => {
   using folder = new Folder();
   folder.seed();
-  folder.edit(
-    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ANSWERS_KEPT})
-     INSERT INTO kept_answers (author, idempotency_key, call_digest, answer, time_ms)
-     SELECT 'me', i, 'd', x'01', ${TIME_MS} FROM n`,
-  );
+  fill(folder, ANSWERS_KEPT);
   using store = Store.open(folder.database);
   store.keepAnswer({ author: "me", key: "new", callDigest: "d", answer: Uint8Array.of(1), timeMs: TIME_MS });
   assert.equal(store.readAnswer("me", "1", TIME_MS), undefined);
   assert.ok(store.readAnswer("me", "2", TIME_MS) !== undefined);
   assert.ok(store.readAnswer("me", "new", TIME_MS) !== undefined);
+});
+
+Deno.test("Store.keepAnswer() counts an answer that is written again once", () => {
+  using folder = new Folder();
+  folder.seed();
+  fill(folder, ANSWERS_KEPT - 1);
+  using store = Store.open(folder.database);
+  const kept = { author: "me", key: "new", callDigest: "d", timeMs: TIME_MS };
+  for (const byte of [1, 2]) store.keepAnswer({ ...kept, answer: Uint8Array.of(byte) });
+  assert.deepEqual(store.readAnswer("me", "new", TIME_MS)?.answer, Uint8Array.of(2));
+  assert.ok(store.readAnswer("me", "1", TIME_MS) !== undefined);
+  store.keepAnswer({ ...kept, key: "newer", answer: Uint8Array.of(1) });
+  assert.equal(store.readAnswer("me", "1", TIME_MS), undefined);
 });
 
 Deno.test("Store.commit() writes what waits and the answer with the revision, or nothing of it", () => {
