@@ -15,6 +15,7 @@ import type { LogEvent } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { isConnection, serveQuietly } from "../support/quiet.ts";
 import { attempt, attemptAll, count, type Fate, SERVER_NAME, versionOne, versionTwo } from "./declared.ts";
+import { eventually } from "./eventually.ts";
 import { SharedCounters } from "./shared_counters.ts";
 
 const CLIENT = "192.0.2.1";
@@ -72,7 +73,7 @@ Deno.test("an address gets its burst exactly over one, two and four workers", as
         checkGrants(granted, BURST, 1, seconds);
         assert.equal(count(fates, "reset"), ATTEMPTS - granted);
         assert.equal(await attempt(addr, versionOne(OTHER)), "served", "another address");
-        await program.event(() => new SharedCounters(program, workers).open === 0);
+        await eventually("all are gone", () => new SharedCounters(program, workers).open === 0);
         const counters = new SharedCounters(program, workers);
         assert.equal(counters.ended("rate_limited"), ATTEMPTS - granted);
         assert.equal(counters.counted(verdictCounter("rate_limit", "enforce")), ATTEMPTS - granted);

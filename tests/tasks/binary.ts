@@ -24,6 +24,9 @@ const BEYOND_OLDER: readonly (readonly [why: string, ...files: string[]])[] = [
   ],
 ];
 
+/** Scenarios mostly wait. */
+const FILES_AT_ONCE = "2";
+
 const MINUTE_MS = 60_000;
 
 /** Whether Deno `version` is at least {@linkcode WANTED}; both as `MAJOR.MINOR.PATCH`. */
@@ -62,10 +65,11 @@ async function main(): Promise<number> {
       "test",
       "-A",
       "--no-check",
+      "--parallel",
       `--ignore=${ignored.join(",")}`,
       "tests/e2e/**/*_test.ts",
     ],
-    env: { MC_PROXY_BIN: BINARY },
+    env: { MC_PROXY_BIN: BINARY, DENO_JOBS: FILES_AT_ONCE },
     deadlineMs: 12 * MINUTE_MS,
   };
   const code = await runSteps([step]);
