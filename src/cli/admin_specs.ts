@@ -56,11 +56,14 @@ const ROUTE: readonly OptionSpec[] = [
     ],
   ),
   option("--backend-tls", "l7: reach the backend over TLS and verify it"),
-  option(
-    "--backend-ca <file>",
-    "l7: PEM file with the CAs that verify the backend (default: the system's)",
-    "file",
-  ),
+  {
+    ...option(
+      "--backend-ca <file>",
+      "l7: PEM file with the CAs that verify the backend (default: the system's)",
+      "file",
+    ),
+    mayBeEmpty: true,
+  },
   option("--backend-server-name <name>", "l7: name sent to and verified on the backend (default: its host)"),
   option("--acme-backend <endpoint>", "l7: where ACME tls-alpn-01 challenges go (default: nowhere)"),
   option(
@@ -80,14 +83,24 @@ const EXPECTED = option(
 export const ADMIN_OPTIONS: readonly OptionSpec[] = [
   option("-c, --config <file>", "the server's TOML file, for [grpc]; not needed with --addr", "file"),
   option("--addr <addr>", "the admin API, unix:PATH or HOST:PORT (default: [grpc] addr)"),
-  option("--client-cert <file>", 'PEM certificate to show; "" = none (default: [grpc] client_cert)', "file"),
+  {
+    ...option(
+      "--client-cert <file>",
+      'PEM certificate to show; "" = none (default: [grpc] client_cert)',
+      "file",
+    ),
+    mayBeEmpty: true,
+  },
   option("--client-key <file>", "PEM file with its private key (default: [grpc] client_key)", "file"),
-  option(
-    "--server-ca <file>",
-    'PEM file with the CA that verifies the server; "" = the system\'s ' +
-      "(default: [grpc] server_ca)",
-    "file",
-  ),
+  {
+    ...option(
+      "--server-ca <file>",
+      'PEM file with the CA that verifies the server; "" = the system\'s ' +
+        "(default: [grpc] server_ca)",
+      "file",
+    ),
+    mayBeEmpty: true,
+  },
   option("--insecure", "speak without TLS to HOST:PORT (default: as [grpc] says)"),
   option(
     "--timeout <duration>",

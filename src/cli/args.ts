@@ -197,14 +197,22 @@ function argumentOf({ syntax, meaning, offered }: WordSpec): Argument {
   return typeof offered === "object" ? argument.choices([...offered]) : argument;
 }
 
-function optionOf({ flags, meaning, offered, isRepeatable, isCount, conflicts }: OptionSpec): Option {
+function optionOf(
+  { flags, meaning, offered, isRepeatable, isCount, mayBeEmpty, conflicts }: OptionSpec,
+): Option {
   const option = new Option(flags, meaning).conflicts([...conflicts ?? []]);
   if (typeof offered === "object") option.choices([...offered]);
   if (isRepeatable) {
     option.argParser((value: string, before: readonly string[] | undefined) => [...before ?? [], value]);
   }
   if (isCount) option.argParser(readCount);
+  if (offered === "file" && !mayBeEmpty) option.argParser(readPath);
   return option;
+}
+
+function readPath(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("Wanted a file, got nothing.");
 }
 
 function readCount(text: string): number {

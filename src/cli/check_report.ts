@@ -17,6 +17,7 @@ import type {
   Route,
   Seed,
 } from "../state/model.ts";
+import type { Finding } from "./finding.ts";
 
 /** One route as the report shows it. */
 export interface RouteReport {
@@ -90,6 +91,8 @@ export interface CheckReport {
   readonly limits: readonly LimitReport[];
   /** What has no effect, one sentence each. */
   readonly warnings: readonly string[];
+  /** Files of no use, certificates that are about to expire, backends that lead back here. */
+  readonly problems: readonly Finding[];
 }
 
 /**
@@ -98,8 +101,14 @@ export interface CheckReport {
  * @param file the TOML file as the operator named it
  * @param config what is in it
  * @param databaseExists whether a database stands at its path already
+ * @param problems what the files that it names are found to be
  */
-export function reportCheck(file: string, config: BootConfig, databaseExists: boolean): CheckReport {
+export function reportCheck(
+  file: string,
+  config: BootConfig,
+  databaseExists: boolean,
+  problems: readonly Finding[] = [],
+): CheckReport {
   const { settings, seed } = config;
   return {
     file,
@@ -116,6 +125,7 @@ export function reportCheck(file: string, config: BootConfig, databaseExists: bo
       return [{ key: row.key, value: formatLimit(row, value), default: formatLimit(row, row.default) }];
     }),
     warnings: config.warnings,
+    problems,
   };
 }
 

@@ -17,6 +17,8 @@ export interface OptionSpec {
   readonly offered?: Offered;
   /** Whether it may be given several times. */
   readonly isRepeatable?: boolean;
+  /** Whether an empty text is legal for a file: none. */
+  readonly mayBeEmpty?: boolean;
   /** Whether its value is a whole number from 1 on. */
   readonly isCount?: boolean;
   /** By commander's names: options that it can't stand beside. */

@@ -7,8 +7,11 @@
 
 import { ConfigError } from "../config/issue.ts";
 import { loadConfig } from "../config/load.ts";
+import { configurationOfSeed } from "../store/seed.ts";
 import type { CommandOf } from "./args.ts";
 import { reportCheck } from "./check_report.ts";
+import { fileFindings } from "./file_findings.ts";
+import { hasErrors } from "./finding.ts";
 import type { Output } from "./output.ts";
 import { renderCheck, renderJson, renderSnapshot, renderVersion } from "./render.ts";
 import { VERSION } from "./version.ts";
@@ -23,14 +26,17 @@ export async function server(commandLine: CommandOf<"server">): Promise<number> 
   });
 }
 
-/** Says what would be served. With `json` the mistakes are printed as JSON, too. */
+/** Says what would be served, and whether the files that it needs are of use: exit 1 when one isn't. With `json` the mistakes are printed as JSON, too. */
 export async function check(commandLine: CommandOf<"check">, output: Output): Promise<number> {
   const { configPath, json } = commandLine;
   try {
     const config = await loadConfig(configPath);
-    const report = reportCheck(configPath, config, await exists(config.settings.databasePath));
+    const configuration = configurationOfSeed(config.seed);
+    const findings = await fileFindings(config.settings, configuration, Date.now());
+    const problems = findings.filter(({ level }) => level !== "ok");
+    const report = reportCheck(configPath, config, await exists(config.settings.databasePath), problems);
     await output.out(json ? renderJson(report) : renderCheck(report));
-    return 0;
+    return hasErrors(problems) ? 1 : 0;
   } catch (error) {
     if (json && error instanceof ConfigError) {
       await output.out(renderJson({ file: error.file, issues: error.issues }));

@@ -52,15 +52,22 @@ export function renderCheck(report: CheckReport): string {
     ? "exists: its own listeners, routes and firewall rules are served, not those below"
     : "new: the first start fills it with what follows";
   const lines = [
-    `${report.file}: no mistakes`,
+    `${report.file}: ${renderVerdict(report.problems)}`,
     `database ${report.database.path} (${seeds})`,
     ...report.listeners.flatMap(renderListener),
     ...(report.listeners.length === 0 ? ["no listener: nothing is served"] : []),
     ...renderFirewall(report.firewall),
     ...renderLimits(report.limits),
     ...report.warnings.map((warning) => `warning: ${warning}`),
+    ...report.problems.map(({ level, what, detail }) => `${level}: ${what}: ${detail}`),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+function renderVerdict(problems: CheckReport["problems"]): string {
+  const count = problems.filter(({ level }) => level === "error").length;
+  if (count === 0) return "no mistakes";
+  return count === 1 ? "1 thing is wrong, see the end" : `${count} things are wrong, see the end`;
 }
 
 function renderListener(listener: CheckReport["listeners"][number]): readonly string[] {

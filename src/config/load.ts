@@ -31,19 +31,19 @@ async function readText(path: string): Promise<string> {
   let bytes: Uint8Array;
   try {
     const { isDirectory, size } = await Deno.stat(path);
-    if (isDirectory) throw new ProxyError("config", `${path} is a folder, not a configuration file`);
+    if (isDirectory) throw new ProxyError("config", `"${path}" is a folder, not a configuration file`);
     if (size > FILE_BYTES_MAX) {
-      throw new ProxyError("config", `${path} has ${size} bytes, more than the ${FILE_BYTES_MAX} allowed`);
+      throw new ProxyError("config", `"${path}" has ${size} bytes, more than the ${FILE_BYTES_MAX} allowed`);
     }
     bytes = await Deno.readFile(path);
   } catch (cause) {
     if (cause instanceof ProxyError) throw cause;
-    throw new ProxyError("config", `can't read ${path}: ${reasonOf(cause)}`, { cause });
+    throw new ProxyError("config", `can't read "${path}": ${reasonOf(cause)}`, { cause });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ProxyError("config", `${path} is not UTF-8 text`, { cause });
+    throw new ProxyError("config", `"${path}" is not UTF-8 text`, { cause });
   }
 }
 

@@ -62,12 +62,15 @@ export class CertificateFiles {
 }
 
 /** An L7 route and its listener's address. */
-interface PlacedRoute {
+export interface PlacedRoute {
+  /** The route. */
   readonly route: ServedRoute;
+  /** The listener's address. */
   readonly listener: string;
 }
 
-function servedRoutes({ listeners }: Configuration): PlacedRoute[] {
+/** Every enabled L7 route. */
+export function servedRoutes({ listeners }: Configuration): PlacedRoute[] {
   return listeners.flatMap(({ address, routes }) =>
     routes.filter(isServed).map((route) => ({ route, listener: formatEndpoint(address) }))
   );

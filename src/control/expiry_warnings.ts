@@ -11,7 +11,7 @@ import type { Configuration } from "../state/model.ts";
 import type { CertificateSet } from "./certificate_set.ts";
 
 /** A certificate with fewer whole days left is warned of. */
-const WARNING_DAYS = 14;
+export const EXPIRY_WARNING_DAYS = 14;
 
 /** Says of each route once a day what is wrong with its certificate's dates. */
 export class ExpiryWarnings {
@@ -48,5 +48,5 @@ export class ExpiryWarnings {
 function dateEvent(validity: Validity, nowMs: number): string | undefined {
   if (nowMs > validity.notAfterMs) return "certificate_expired";
   if (!isValidAt(validity, nowMs)) return "certificate_not_yet_valid";
-  return daysUntilExpiry(validity, nowMs) < WARNING_DAYS ? "certificate_expires" : undefined;
+  return daysUntilExpiry(validity, nowMs) < EXPIRY_WARNING_DAYS ? "certificate_expires" : undefined;
 }

@@ -50,7 +50,7 @@ export class GeoipFile {
    */
   async load(used?: GeoipSlot): Promise<GeoipSlot | undefined> {
     if (!this.isConfigured) return undefined;
-    const { bytes, stamp } = await this.#read();
+    const { bytes, stamp } = await readGeoip(this.#path);
     const offset = used?.offset === 0 ? GEOIP_SLOT_BYTES : 0;
     new Uint8Array(this.#memory, offset, bytes.length).set(bytes);
     this.#stamp = stamp;
@@ -72,21 +72,35 @@ export class GeoipFile {
       return false;
     }
   }
+}
 
-  async #read(): Promise<{ bytes: Uint8Array; stamp: FileStamp }> {
-    try {
-      const stamp = stampOf(await Deno.stat(this.#path));
-      if (stamp.sizeBytes > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
-      const bytes = await Deno.readFile(this.#path);
-      new CountryDatabase(bytes, () => {});
-      if (bytes.length > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
-      return { bytes, stamp };
-    } catch (error) {
-      const detail = messageOf(error);
-      throw new ProxyError("unavailable", `cannot use the GeoIP database "${this.#path}": ${detail}`, {
-        cause: error,
-      });
-    }
+/**
+ * Reads a GeoIP file and checks it as a start does.
+ *
+ * @throws ProxyError unavailable when it can't be read, is too large or is no country database
+ */
+export async function readCountryDatabase(path: string): Promise<CountryDatabase> {
+  return (await readGeoip(path)).database;
+}
+
+interface ReadGeoip {
+  readonly bytes: Uint8Array;
+  readonly stamp: FileStamp;
+  readonly database: CountryDatabase;
+}
+
+async function readGeoip(path: string): Promise<ReadGeoip> {
+  try {
+    const stamp = stampOf(await Deno.stat(path));
+    if (stamp.sizeBytes > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
+    const bytes = await Deno.readFile(path);
+    const database = new CountryDatabase(bytes, () => {});
+    if (bytes.length > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
+    return { bytes, stamp, database };
+  } catch (error) {
+    throw new ProxyError("unavailable", `cannot use the GeoIP database "${path}": ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

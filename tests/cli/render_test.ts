@@ -87,6 +87,26 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    name: "a file of no use",
+    report: () => ({
+      ...reportOf(DATABASE),
+      problems: [{ level: "error", what: "geoip", detail: "gone" }, {
+        level: "warning",
+        what: "x",
+        detail: "soon",
+      }],
+    }),
+    text: [
+      "mc.toml: 1 thing is wrong, see the end",
+      "database /etc/a.db (new: the first start fills it with what follows)",
+      "no listener: nothing is served",
+      "firewall: 0 rules",
+      "limits: all at their defaults",
+      "error: geoip: gone",
+      "warning: x: soon",
+    ],
+  },
+  {
     name: "a database that exists, and a warning",
     report: () => ({
       ...reportOf(`${DATABASE}[[firewall.rules]]\ntype = "ip"\nvalue = "::1"`, true),
@@ -162,6 +182,7 @@ Deno.test("renderJson() of a check has the names of the TOML file", () => {
       { key: "http.max_body_bytes", value: "1000", default: "0" },
     ],
     warnings: [],
+    problems: [],
   });
 });
 

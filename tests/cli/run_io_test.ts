@@ -3,6 +3,9 @@ import type { Output } from "../../src/cli/output.ts";
 import { renderError, run } from "../../src/cli/run.ts";
 import { ConfigError } from "../../src/config/issue.ts";
 import { ProxyError } from "../../src/errors.ts";
+import type { Finding } from "../../src/cli/finding.ts";
+import { CertificateAuthority } from "../support/certificates.ts";
+import { type ConfigTables, writeConfig } from "../support/config.ts";
 import { programCommand } from "../support/program_command.ts";
 
 interface Ended {
@@ -71,6 +74,94 @@ for (const command of ["check", "server", "snapshot"]) {
   });
 }
 
+Deno.test("run() checks the files that a configuration names, and whether a backend is the listener itself", async (t) => {
+  const authority = await CertificateAuthority.create();
+  const issue = (name: string, days: number) =>
+    authority.issue({ names: [name], notAfter: new Date(Date.now() + days * 86_400_000) });
+  const pairs = {
+    good: await issue("a.test", 30),
+    other: await issue("b.test", 30),
+    expired: await issue("a.test", -0.01),
+    late: await issue("a.test", 2.5),
+  };
+  for (const { name, tables, route, level, detail } of CHECKED) {
+    await t.step(name, async () => {
+      const listeners = [{
+        addr: ":7443",
+        routes: [{ hostname: "a.test", backend: "127.0.0.1:1", ...route }],
+      }];
+      await using config = await writeConfig({ ...tables, listeners });
+      for (const [name, pair] of Object.entries(pairs)) {
+        await Deno.writeTextFile(`${config.folder}/${name}.pem`, pair.certificate);
+        await Deno.writeTextFile(`${config.folder}/${name}.key`, pair.key);
+      }
+      await Deno.writeTextFile(`${config.folder}/ca.pem`, authority.certificate);
+      const { code, out } = await runInProcess("check", "--json", "-c", config.path);
+      const { problems } = JSON.parse(out);
+      assert.deepEqual(problems.map((each: Finding) => each.level), level === undefined ? [] : [level]);
+      assert.match(problems[0]?.detail ?? "", detail ?? /^$/);
+      assert.equal(code, level === "error" ? 1 : 0);
+    });
+  }
+});
+
+interface Checked {
+  readonly name: string;
+  readonly route?: Readonly<Record<string, unknown>>;
+  readonly tables?: Omit<ConfigTables, "listeners">;
+  readonly level?: "warning" | "error";
+  readonly detail?: RegExp;
+}
+
+function l7(certificate: string, key: string): Readonly<Record<string, unknown>> {
+  return { mode: "l7", tls_cert: `${certificate}.pem`, tls_key: `${key}.key` };
+}
+
+const LOOP = /is a listener of mc-proxy itself/;
+const CHECKED: readonly Checked[] = [
+  { name: "a pair", route: l7("good", "good") },
+  { name: "no such file", route: l7("none", "good"), level: "error", detail: /cannot read ".*none\.pem"/ },
+  { name: "another's key", route: l7("good", "other"), level: "error", detail: /private key is not that of/ },
+  {
+    name: "another name",
+    route: l7("other", "other"),
+    level: "error",
+    detail: /is for "b\.test", not for "a/,
+  },
+  { name: "expired", route: l7("expired", "expired"), level: "error", detail: /has expired at/ },
+  {
+    name: "about to expire",
+    route: l7("late", "late"),
+    level: "warning",
+    detail: /valid until .*, 2 days more/,
+  },
+  { name: "itself by address", route: { backend: "127.0.0.1:7443" }, level: "error", detail: LOOP },
+  { name: "itself by name", route: { backend: "localhost:7443" }, level: "error", detail: LOOP },
+  { name: "another port", route: { backend: "127.0.0.1:7444" } },
+  { name: "another host", route: { backend: "192.0.2.200:7443" } },
+  { name: "disabled", route: { backend: "127.0.0.1:7443", enabled: false } },
+  {
+    name: "no country database",
+    tables: { firewall: { geoip_db: "none.mmdb" } },
+    level: "error",
+    detail: /GeoIP database ".*none\.mmdb"/,
+  },
+  {
+    name: "the admin API's pair",
+    tables: {
+      grpc: {
+        addr: "127.0.0.1:7445",
+        tls_cert: "good.pem",
+        tls_key: "other.key",
+        client_ca: "ca.pem",
+        allowed_clients: ["a"],
+      },
+    },
+    level: "error",
+    detail: /good\.pem" with ".*other\.key": the private key is not/,
+  },
+];
+
 Deno.test("run() prints mistakes as JSON, too, when asked", async () => {
   await withFile(BAD, async (path) => {
     const { code, out, err } = await runInProcess("check", "--json", "-c", path);
@@ -108,7 +199,14 @@ Deno.test("run() prints versions, help and usage with their exit codes", async (
     [[], 2, /^$/, /^Usage: mc-proxy /],
     [["chekc"], 2, /^$/, /^error: unknown command/],
     [["worker", "--help"], 2, /^$/, /^mc-proxy: unknown option "--help" of worker\n$/],
-    [["check", "-c", "/none.toml"], 2, /^$/, /^mc-proxy: can't read \/none\.toml: there is no such file\n$/],
+    [["check", "-c", ""], 2, /^$/, /argument '' is invalid\. Wanted a file, got nothing/],
+    [["snapshot", "-c", "a.toml", "-o", ""], 2, /^$/, /argument '' is invalid\. Wanted a file, got nothing/],
+    [
+      ["check", "-c", "/none.toml"],
+      2,
+      /^$/,
+      /^mc-proxy: can't read "\/none\.toml": there is no such file\n$/,
+    ],
   ];
   for (const [args, code, out, err] of rows) {
     await t.step(args.join(" "), async () => {

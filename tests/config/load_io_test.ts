@@ -56,10 +56,10 @@ Deno.test("loadConfig() says why a file can't be read", async (t) => {
     await assert.rejects(loadConfig(path), { name: "ProxyError", code: "config", message });
   };
   await withFile(Uint8Array.of(0x23, 0xff, 0x0a), async (path, folder) => {
-    await t.step("no UTF-8", () => check(path, `${path} is not UTF-8 text`));
-    await t.step("a folder", () => check(folder, `${folder} is a folder, not a configuration file`));
+    await t.step("no UTF-8", () => check(path, `"${path}" is not UTF-8 text`));
+    await t.step("a folder", () => check(folder, `"${folder}" is a folder, not a configuration file`));
     const missing = `${folder}/none.toml`;
-    await t.step("missing", () => check(missing, `can't read ${missing}: there is no such file`));
+    await t.step("missing", () => check(missing, `can't read "${missing}": there is no such file`));
     const below = `${path}/none.toml`;
     await t.step("below a file", async () => {
       await assert.rejects(loadConfig(below), {
@@ -72,7 +72,7 @@ Deno.test("loadConfig() says why a file can't be read", async (t) => {
     await Deno.truncate(large, (64 << 20) + 1);
     await t.step(
       "too large",
-      () => check(large, `${large} has 67108865 bytes, more than the 67108864 allowed`),
+      () => check(large, `"${large}" has 67108865 bytes, more than the 67108864 allowed`),
     );
   });
 });
