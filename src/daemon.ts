@@ -1,298 +1,143 @@
 /**
- * The server's composition root: builds everything in order, and takes it down in reverse.
+ * The server's composition root: nothing else starts or stops anything.
  *
  * @module
  */
 
-import type { Admin } from "./admin/admin.ts";
-import { ConnectionFeed } from "./admin/connection_feed.ts";
+import type { Takeover } from "./admin/takeover.ts";
 import type { BootConfig } from "./config/parse.ts";
-import { requireChangeNeeds } from "./control/change_needs.ts";
-import { Changes } from "./control/changes.ts";
-import { requireCountries } from "./control/country_rules.ts";
-import { DeadlineWatch } from "./control/deadline_watch.ts";
-import { connectionsOfDescriptors, effectiveLimits, shortOfDescriptors } from "./control/effective_limits.ts";
-import { GeoipFile } from "./control/geoip_file.ts";
 import { listenForFaults } from "./control/fault_input.ts";
-import { programCommand } from "./control/program.ts";
-import { type MeasuredServer, MetricsFile } from "./control/measure.ts";
-import { takeBackOverdue } from "./control/overdue.ts";
-import { Reload } from "./control/reload.ts";
-import type { ServedState } from "./control/served_state.ts";
+import { ServiceManager } from "./control/service_manager.ts";
 import { Signals } from "./control/signals.ts";
-import { Supervisor } from "./control/supervisor.ts";
-import { Turns } from "./control/turns.ts";
-import { messageOf } from "./errors.ts";
-import { probeListeners } from "./net/probe.ts";
-import { createMemoryFile, loadNative, mapMemoryFile } from "./net/native.ts";
-import { COUNTER } from "./observe/counters.ts";
-import { Log } from "./observe/log.ts";
-import { sharedMemoryBytes } from "./observe/memory_layout.ts";
-import { SharedMemory } from "./observe/shared_memory.ts";
+import { type Instruments, makeInstruments, makeParts } from "./daemon/parts.ts";
+import type { ServeOptions } from "./daemon/serve_options.ts";
+import { Server } from "./daemon/server.ts";
+import { ProxyError } from "./errors.ts";
+import { loadNative } from "./net/native.ts";
+import type { Log } from "./observe/log.ts";
 import { LineWriter } from "./proxy/lines.ts";
-import { formatEndpoint } from "./state/listen_address.ts";
-import type { Limits } from "./state/limits.ts";
-import type { Configuration } from "./state/model.ts";
-import { configurationOfSeed, seedDiffers } from "./store/seed.ts";
-import { Store } from "./store/store.ts";
-
-/** How a server is run. */
-export interface ServeOptions {
-  /** Take orders on standard input to make workers fail. */
-  readonly testingOnlyFaults: boolean;
-  /** The TOML file, for other processes of this program. */
-  readonly configPath: string;
-}
+import { DatabaseLock } from "./store/lock.ts";
+import { resolveDatabase, Store } from "./store/store.ts";
 
 /** Log lines that may wait for a reader. */
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 /** How long the last lines may take when nobody reads them. */
 const LOG_FLUSH_MS = 2_000;
+/** How long a database may stay locked by a process that has died or lets go. */
+const LOCKED_MS = 10_000;
+const LOCKED_RETRY_MS = 20;
 
 /**
- * Runs the server until a signal ends it.
+ * Runs the server until a signal ends it, or another process has taken its place.
  *
  * @returns the exit code: 0 after a drain, 1 after a second signal
- * @throws ProxyError when it can't start; nothing was touched then
+ * @throws ProxyError when it can't start; nothing was touched then, and a server whose place it was to take goes on
  */
 export async function serve(config: BootConfig, options: ServeOptions): Promise<number> {
   using signals = new Signals();
+  using manager = new ServiceManager();
   const output = new LineWriter(Deno.stdout, LOG_BYTES_MAX);
   try {
     loadNative();
-    using store = Store.open(config.settings.databasePath);
-    const server = new Server(config, options, store, output);
-    await server.start();
-    signals.onHangup = () => void (server.admin ?? server.reload).reload();
-    if (options.testingOnlyFaults) void listenForFaults(server.supervisor);
-    await signals.stop;
-    signals.onHangup = () => {};
-    return await server.stop(signals.secondStop);
+    const instruments = makeInstruments(config.settings, output);
+    return await run(config, options, { instruments, manager, signals });
   } finally {
     await output.flush(LOG_FLUSH_MS);
+    await manager.flush();
   }
 }
 
-class Server {
-  readonly supervisor: Supervisor;
-  readonly reload: Reload;
-  readonly #config: BootConfig;
-  readonly #store: Store;
-  readonly #log: Log;
-  readonly #memory: SharedMemory;
-  readonly #geoip: GeoipFile;
-  readonly #limits: Limits;
-  readonly #options: ServeOptions;
-  readonly #feed = new ConnectionFeed();
-  readonly #turns = new Turns();
-  readonly #changes: Changes;
-  readonly #deadlines: DeadlineWatch;
-  admin: Admin | undefined;
-  #metricsFile: MetricsFile | undefined;
-  #isDraining = false;
+/** What a server has around it, before it has a database. */
+interface Surroundings {
+  readonly instruments: Instruments;
+  readonly manager: ServiceManager;
+  readonly signals: Signals;
+}
 
-  constructor(config: BootConfig, options: ServeOptions, store: Store, output: LineWriter) {
-    const { settings } = config;
-    this.#config = config;
-    this.#options = options;
-    this.#store = store;
-    this.#limits = effectiveLimits(settings.limits);
-    const { workers, maxConnections } = this.#limits;
-    const sizeBytes = sharedMemoryBytes(workers);
-    const fd = createMemoryFile("mc-proxy", sizeBytes);
-    const memory = new SharedMemory(mapMemoryFile(fd, sizeBytes), workers);
-    this.#memory = memory;
-    this.#geoip = new GeoipFile(settings.geoipDb);
-    const log = new Log({
-      level: settings.logLevel,
-      format: settings.logFormat,
-      write: (line) => output.write(line),
-      onDropped: () => memory.main.count(COUNTER.eventsDropped),
-    });
-    this.#log = log;
-    const requestLevel = settings.logRequests ? "info" : "debug";
-    this.supervisor = new Supervisor({
-      workers,
-      connectionsMaxPerWorker: connectionsOfDescriptors(),
-      memory,
-      sharedMemory: { fd, sizeBytes },
-      geoip: this.#geoip.memoryFile,
-      log,
-      command: programCommand(["worker", ...options.testingOnlyFaults ? ["--testing-only-faults"] : []]),
-      onEvents: (events) => {
-        for (const event of events) {
-          if ("type" in event) log.request(event, requestLevel);
-          else {
-            log.connection(event);
-            this.#feed.add(event);
-          }
-        }
-      },
-    });
-    this.reload = new Reload({
-      geoip: this.#geoip,
-      log,
-      count: (counter) => memory.main.count(counter),
-      served: () => this.supervisor.served,
-      inTurn: (work) => this.#turns.run(work),
-      change: (next) => this.supervisor.change(next, () => {}),
-    });
-    this.#changes = this.#makeChanges();
-    this.#deadlines = this.#makeDeadlines();
-    log.info("starting", { workers, max_connections: maxConnections });
+async function run(config: BootConfig, options: ServeOptions, around: Surroundings): Promise<number> {
+  const { instruments, manager, signals } = around;
+  const { log } = instruments;
+  const atStep = async (step: string): Promise<void> => {
+    if (step !== options.testingOnlyHaltAt) return;
+    log.info("halted", { step });
+    await new Promise(() => {});
+  };
+  const { settings } = config;
+  const predecessor = options.takeover
+    ? DatabaseLock.holderOf(resolveDatabase(settings.databasePath))
+    : undefined;
+  const isShared = predecessor !== undefined;
+  // Disposed of after the database: who goes on finds it free.
+  await using takeover = isShared ? await ask(config, predecessor, log) : undefined;
+  await atStep("released");
+  const watchdogMs = manager.watchdogMs ?? takeover?.watchdogMs;
+  manager.feed(watchdogMs);
+  using store = isShared ? await openReleased(settings.databasePath) : Store.open(settings.databasePath);
+  const { workers, maxConnections } = instruments.limits;
+  log.info("starting", { workers, max_connections: maxConnections });
+  await atStep("opened");
+  const server = new Server(makeParts(instruments, config, options, store), { isShared, watchdogMs, atStep });
+  await server.start();
+  if (takeover !== undefined) await relieve(takeover, server, around);
+  server.own();
+  manager.follow(() => server.status());
+  manager.ready(isShared);
+  signals.onHangup = () => void manager.reloading(() => server.reloadFiles());
+  if (options.testingOnlyFaults) void listenForFaults(server.supervisor);
+  const successor = await Promise.race([signals.stop, server.handover.done]);
+  signals.onHangup = () => {};
+  // The successor speaks for the service now.
+  if (successor !== undefined) manager.silence();
+  return await server.stop({ secondStop: signals.secondStop, successor: successor ?? undefined }, manager);
+}
+
+/** Asks who serves for its place. @returns `undefined` when nobody is left to relieve */
+async function ask(
+  { settings: { grpc, databasePath } }: BootConfig,
+  predecessor: number,
+  log: Log,
+): Promise<Takeover | undefined> {
+  if (grpc === undefined) {
+    throw new ProxyError(
+      "unavailable",
+      `--takeover needs a [grpc] section to ask process ${predecessor} over`,
+    );
   }
+  log.info("takeover", { step: "asking", predecessor });
+  const { Takeover } = await import("./admin/takeover.ts");
+  const takeover = await Takeover.ask(grpc, resolveDatabase(databasePath), predecessor);
+  log.info("takeover", { step: takeover === undefined ? "alone" : "released", predecessor });
+  return takeover;
+}
 
-  #makeChanges(): Changes {
-    return new Changes({
-      store: this.#store,
-      turns: this.#turns,
-      served: () => this.supervisor.served,
-      change: (next, commit) => this.supervisor.change(next, commit),
-      readFiles: async (next, changes) => {
-        requireChangeNeeds(this.supervisor.served!.configuration, changes, this.#geoip.isConfigured);
-        return await this.reload.withFiles(next, changes);
-      },
-      now: Date.now,
-      onChanged: (kind, revision, author) => {
-        this.#log.info("config_changed", { kind, revision, author });
-        this.#deadlines.look();
-      },
-    });
-  }
-
-  #makeDeadlines(): DeadlineWatch {
-    return new DeadlineWatch({
-      now: Date.now,
-      configuration: () => this.supervisor.served?.configuration,
-      pending: () => this.#changes.pending,
-      removeExpired: () => this.#changes.removeExpired(),
-      revertOverdue: () => this.#changes.revertOverdue(),
-      onError: (error) => this.#log.error("change_failed", { detail: messageOf(error) }),
-    });
-  }
-
-  /** Serves, or throws and leaves nothing behind. */
-  async start(): Promise<void> {
-    const revision = takeBackOverdue(this.#store, Date.now());
-    if (revision !== undefined) {
-      this.#log.warning("config_changed", { kind: "revert", revision, author: "system" });
-    }
-    const shortage = shortOfDescriptors(this.#limits);
-    for (const detail of [...this.#config.warnings, ...shortage === undefined ? [] : [shortage]]) {
-      this.#log.warning("config_warning", { detail });
-    }
-    const configuration = this.#configuration();
-    requireCountries(configuration, this.#geoip.isConfigured, this.#store.path);
-    const { geoip, certificates } = await this.reload.load(configuration);
-    probeListeners(configuration.listeners.map((listener) => listener.address));
-    const state: ServedState = {
-      configuration,
-      revision: this.#store.isNew ? 1 : this.#store.revision,
-      generation: 0,
-      certificates,
-      options: {
-        limits: this.#limits,
-        blockUnknownCountry: this.#config.settings.blockUnknownCountry,
-        limitMode: this.#config.settings.limitMode,
-        tellsRequests: this.#tellsRequests(),
-        ...(geoip !== undefined && { geoip }),
-      },
-    };
-    await this.supervisor.start(state, () => {
-      if (this.#store.isNew) this.#store.seed(configuration, Date.now());
-    });
-    this.reload.watch();
-    this.#deadlines.look();
-    await this.#startAdmin();
-    const { metricsTextfile: path } = this.#config.settings;
-    if (path !== "") this.#metricsFile = new MetricsFile(path, () => this.#measured(), this.#log);
-    this.#log.info("ready", {
-      revision: state.revision,
-      pid: Deno.pid,
-      listeners: configuration.listeners.map(({ id, address }) => ({ id, addr: formatEndpoint(address) })),
-    });
-  }
-
-  #tellsRequests(): boolean {
-    const { logRequests, logLevel } = this.#config.settings;
-    return logLevel === "debug" || (logRequests && logLevel === "info");
-  }
-
-  #configuration(): Configuration {
-    const { seed } = this.#config;
-    if (this.#store.isNew) return configurationOfSeed(seed);
-    const configuration = this.#store.readConfiguration();
-    if (seedDiffers(seed, configuration)) {
-      const detail = "the file's listeners and firewall rules differ from the database, which rules";
-      this.#log.info("seed_ignored", { detail, database: this.#store.path });
-    }
-    return configuration;
-  }
-
-  #measured(): MeasuredServer {
-    const served = this.supervisor.served!;
-    const { slots, restarts: workerRestarts } = this.supervisor;
-    const { geoip } = served.options;
-    const geoipBuiltMs = geoip && this.#geoip.databaseAt(geoip).builtAtMs;
-    return { memory: this.#memory, slots, served, workerRestarts, geoipBuiltMs };
-  }
-
-  /** Its code takes a quarter of a second to load: listeners stand before. */
-  async #startAdmin(): Promise<void> {
-    const { grpc } = this.#config.settings;
-    if (grpc === undefined) return;
+/** Opens a database that another process lets go, or that died with it. */
+async function openReleased(path: string): Promise<Store> {
+  for (const deadlineMs = performance.now() + LOCKED_MS;;) {
     try {
-      const { Admin } = await import("./admin/admin.ts");
-      const parts = {
-        changes: this.#changes,
-        config: this.#config,
-        configPath: this.#options.configPath,
-        feed: this.#feed,
-        geoip: this.#geoip,
-        isDraining: () => this.#isDraining,
-        limits: this.#limits,
-        memory: this.#memory,
-        reload: this.reload,
-        store: this.#store,
-        supervisor: this.supervisor,
-      };
-      this.admin = await Admin.start(
-        grpc,
-        parts,
-        (detail) => this.#log.warning("admin_refused", { detail }),
-      );
+      return Store.open(path);
     } catch (error) {
-      await this.supervisor.kill();
-      throw error;
+      const isBusy = error instanceof ProxyError && error.code === "busy";
+      if (!isBusy || performance.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_RETRY_MS));
     }
   }
+}
 
-  /** Drains and ends; a second signal ends at once. @returns the exit code */
-  async stop(secondStop: Promise<void>): Promise<number> {
-    const { drainDelayMs, shutdownTimeoutMs } = this.#limits;
-    this.#isDraining = true;
-    this.admin?.drain();
-    this.#deadlines[Symbol.dispose]();
-    this.#metricsFile?.[Symbol.dispose]();
-    this.reload[Symbol.dispose]();
-    this.#log.info("draining", { drain_delay_ms: drainDelayMs, shutdown_timeout_ms: shutdownTimeoutMs });
-    const cut = await Promise.race([this.#drain(drainDelayMs, shutdownTimeoutMs), secondStop]);
-    await this.admin?.close();
-    if (cut === undefined) {
-      await this.supervisor.kill();
-      this.#log.warning("stopped", { detail: "a second signal ended the drain" });
-      return 1;
-    }
-    this.#log.info("stopped", {
-      cut,
-      worker_restarts: this.supervisor.restarts,
-      events_dropped: this.#memory.counted(COUNTER.eventsDropped),
-    });
-    return 0;
-  }
-
-  async #drain(drainDelayMs: number, shutdownTimeoutMs: number): Promise<number> {
-    if (drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
-    return await this.supervisor.drain(shutdownTimeoutMs);
+/** Tells the other process that this one serves. */
+async function relieve(
+  takeover: Takeover,
+  server: Server,
+  { instruments, signals }: Surroundings,
+): Promise<void> {
+  const { pid: predecessor } = takeover;
+  try {
+    if (signals.isStopping) throw new ProxyError("unavailable", "told to stop before it had taken over");
+    const outcome = await takeover.complete();
+    // What the other process has left to do is none of ours.
+    await takeover[Symbol.asyncDispose]();
+    instruments.log.info("takeover", { step: outcome, predecessor });
+  } catch (error) {
+    await server.abandon();
+    throw error;
   }
 }

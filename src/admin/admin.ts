@@ -43,7 +43,11 @@ export class Admin {
   ): Promise<Admin> {
     const health = new HealthState();
     const started: { server?: AdminServer } = {};
-    const plane = runningPlane(parts, async () => await started.server?.reload());
+    const plane = runningPlane(parts, {
+      reload: async () => await started.server?.reload(),
+      release: async (kept) => await started.server?.release(kept),
+      retake: async () => await started.server?.resume(),
+    });
     const handlers = adminHandlers(plane, health, settings.reflection);
     started.server = await AdminServer.start({ settings, handlers, onRefused });
     return new Admin(health, started.server, plane, onRefused);

@@ -12,6 +12,8 @@ export interface Caller {
   readonly author: string;
   /** False = it may look and not change. */
   readonly mayChange: boolean;
+  /** Its process at the other end of a Unix socket; absent = it came over TCP. */
+  readonly process?: { readonly pid: number; readonly uid: number };
 }
 
 /** Where a call's context has its caller. */

@@ -81,10 +81,26 @@ export class ClientSession implements HttpHandler {
       this.#flush();
       this.#fail(streamId, new ConnectError("the call was cancelled", Code.Canceled));
     }, { once: true });
-    for await (const bytes of request.body ?? []) this.#connection.data(streamId, bytes, false);
-    this.#connection.data(streamId, new Uint8Array(0), true);
-    this.#flush();
+    // An answer may begin before the request is over: where both are streams.
+    void this.#sendBody(streamId, request.body ?? noBody());
     return await head.promise;
+  }
+
+  async #sendBody(streamId: number, body: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      for await (const bytes of body) {
+        if (!this.#waiting.has(streamId)) return;
+        this.#connection.data(streamId, bytes, false);
+        this.#flush();
+      }
+      if (!this.#waiting.has(streamId)) return;
+      this.#connection.data(streamId, new Uint8Array(0), true);
+      this.#flush();
+    } catch (error) {
+      this.#connection.reset(streamId, ErrorCode.CANCEL);
+      this.#flush();
+      this.#fail(streamId, ConnectError.from(error));
+    }
   }
 
   /** Ends the connection. */
@@ -193,6 +209,8 @@ export class ClientSession implements HttpHandler {
     this.#end(error?.detail ?? "the server has closed the connection");
   }
 }
+
+async function* noBody(): AsyncGenerator<Uint8Array> {}
 
 function headersOf(fields: Fields): Headers {
   const headers = new Headers();

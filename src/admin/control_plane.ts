@@ -5,12 +5,14 @@
  */
 
 import type { Changes } from "../control/changes.ts";
+import type { Handover } from "../control/handover.ts";
 import type { ServedState } from "../control/served_state.ts";
 import type { NamedTurns } from "../control/turns.ts";
 import type { WorkerQueries } from "../control/worker_queries.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
 import type { Settings } from "../state/settings.ts";
 import type { Store } from "../store/store.ts";
+import type { Caller } from "./caller.ts";
 import type { ConnectionFeed } from "./connection_feed.ts";
 
 /** One kind of file, as it was read last. */
@@ -106,4 +108,20 @@ export interface ControlPlane {
   readonly metrics: () => Promise<string>;
   /** Whether the server is about to stop. */
   readonly isDraining: () => boolean;
+  /** Why nothing can be changed at the moment; absent = it can. */
+  readonly refusal: () => string | undefined;
+  /** The giving side of a hand-over. */
+  readonly handover: Pick<Handover, "release" | "commit">;
+  /** The admin API's own socket. */
+  readonly adminSocket: AdminSocket;
+  /** How often the service manager wants a sign of life, in ms; absent = it doesn't. */
+  readonly watchdogMs: number | undefined;
+}
+
+/** The admin API's own socket, for a hand-over. */
+export interface AdminSocket {
+  /** Stops listening and ends every connection but the caller's. */
+  readonly release: (kept: Caller) => Promise<void>;
+  /** Listens again. @throws ProxyError when it can't */
+  readonly retake: () => Promise<void>;
 }

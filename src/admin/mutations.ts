@@ -71,6 +71,8 @@ export function mutation<Input extends DescMessage, Output extends DescMessage>(
   return look(plane, method, async (request, context) => {
     const caller = context.values.get(CALLER);
     if (!caller.mayChange) throw new ProxyError("forbidden", `${caller.author} may look and not change`);
+    const refusal = plane.refusal();
+    if (refusal !== undefined) throw new ProxyError("unavailable", refusal);
     const key = context.requestHeader.get(KEY_HEADER);
     const { author } = caller;
     if (key === null) return await work(request, { author, signal: context.signal, keep: undefined });

@@ -9,6 +9,7 @@ import project from "../../deno.json" with { type: "json" };
 import type { BootConfig } from "../config/parse.ts";
 import type { Changes } from "../control/changes.ts";
 import type { GeoipFile } from "../control/geoip_file.ts";
+import type { Handover } from "../control/handover.ts";
 import { metricsText } from "../control/measure.ts";
 import type { Reload } from "../control/reload.ts";
 import type { ServedState } from "../control/served_state.ts";
@@ -23,7 +24,7 @@ import type { GeoipSlot } from "../proxy/messages.ts";
 import type { Limits } from "../state/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { ConnectionFeed } from "./connection_feed.ts";
-import type { ControlPlane, ReloadOutcome, ShownCertificate } from "./control_plane.ts";
+import type { AdminSocket, ControlPlane, ReloadOutcome, ShownCertificate } from "./control_plane.ts";
 
 /** A running server's parts. */
 export interface ServerParts {
@@ -37,8 +38,14 @@ export interface ServerParts {
   readonly feed: ConnectionFeed;
   /** The GeoIP file. */
   readonly geoip: GeoipFile;
+  /** The giving side of a hand-over. */
+  readonly handover: Handover;
   /** Whether the server is about to stop. */
   readonly isDraining: () => boolean;
+  /** Whether another process has not yet been relieved: nothing is changed before. */
+  readonly isTakingOver: () => boolean;
+  /** How often the service manager wants a sign of life, in ms; absent = it doesn't. */
+  readonly watchdogMs: number | undefined;
   /** Effective limits. */
   readonly limits: Limits;
   /** Counters and gauges. */
@@ -51,13 +58,19 @@ export interface ServerParts {
   readonly supervisor: Supervisor;
 }
 
-/** Puts them together. @param reloadAdmin reads the admin API's own certificates again, or throws */
-export function runningPlane(parts: ServerParts, reloadAdmin: () => Promise<void>): ControlPlane {
+/** The admin API's own server, which is started with what is put together here. */
+export interface OwnServer extends AdminSocket {
+  /** Reads its certificates again, or throws. */
+  readonly reload: () => Promise<void>;
+}
+
+/** Puts them together. */
+export function runningPlane(parts: ServerParts, ownServer: OwnServer): ControlPlane {
   let own: ReloadOutcome | undefined;
   const ownOutcome = (): readonly ReloadOutcome[] => own === undefined ? [] : [own];
   const reloadOwn = async (): Promise<void> => {
     try {
-      await reloadAdmin();
+      await ownServer.reload();
       own = undefined;
     } catch (error) {
       own = {
@@ -67,7 +80,7 @@ export function runningPlane(parts: ServerParts, reloadAdmin: () => Promise<void
       };
     }
   };
-  const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining } = parts;
+  const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining, handover } = parts;
   const countries = new Countries(parts.geoip);
   const names = new CertificateNames();
   const served = (): ServedState => {
@@ -108,6 +121,13 @@ export function runningPlane(parts: ServerParts, reloadAdmin: () => Promise<void
         geoipBuiltMs: database()?.builtAtMs,
       }, Date.now())),
     isDraining,
+    refusal: () =>
+      parts.isTakingOver()
+        ? "this process has just begun to take over: ask again in a moment"
+        : handover.refusal,
+    handover,
+    adminSocket: ownServer,
+    watchdogMs: parts.watchdogMs,
   };
 }
 

@@ -41,11 +41,12 @@ export class AdminServer {
   readonly #budget = new RequestBudget(REQUEST_BYTES_MAX);
   readonly #deadlines = new Deadlines();
   readonly #sessions = new Set<GrpcSession>();
-  readonly #sockets = new Set<Socket>();
+  /** Who is at the other end; over TLS it isn't told here. */
+  readonly #sockets = new Map<Socket, Caller | undefined>();
   readonly #tls: AdminTls | undefined;
   #server: Server | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
-  #onAllGone: (() => void) | undefined;
+  #onGone: (() => void) | undefined;
 
   private constructor(options: AdminServerOptions, tls: AdminTls | undefined) {
     this.#options = options;
@@ -90,16 +91,19 @@ export class AdminServer {
       socket.destroy();
       return;
     }
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, undefined);
     socket.on("close", () => {
       this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#onAllGone?.();
+      this.#onGone?.();
     });
     socket.on("error", () => socket.destroy());
     if (this.#tls === undefined) {
       const caller = this.#localCaller(socket);
       if (caller === undefined) socket.destroy();
-      else this.#serve(socket, caller);
+      else {
+        this.#sockets.set(socket, caller);
+        this.#serve(socket, caller);
+      }
       return;
     }
     this.#tls.accept(socket, (secure, caller) => this.#serve(secure, caller), this.#options.onRefused);
@@ -109,7 +113,7 @@ export class AdminServer {
     if (!this.#options.settings.addr.startsWith(UNIX_PREFIX)) return { author: "local", mayChange: true };
     const fd = descriptor(socket);
     const credentials = fd === undefined ? undefined : peerCredentials(fd);
-    return credentials && { author: `uid:${credentials.uid}`, mayChange: true };
+    return credentials && { author: `uid:${credentials.uid}`, mayChange: true, process: credentials };
   }
 
   #serve(socket: Socket, caller: Caller): void {
@@ -130,22 +134,43 @@ export class AdminServer {
     for (const session of this.#sessions) session.tick();
   }
 
-  /** Stops listening, lets open calls end for a moment, and ends the rest. */
-  async close(): Promise<void> {
+  /**
+   * Stops listening, lets open calls end for a moment, and ends the rest.
+   *
+   * @param kept the caller whose open call goes on
+   */
+  async release(kept?: Caller): Promise<void> {
     clearInterval(this.#ticker);
-    // Closing removes the Unix socket's file.
+    // Closing removes the Unix socket's file: never twice, for the next one may be another process's.
     this.#server?.close();
+    this.#server = undefined;
     for (const session of this.#sessions) session.end();
-    if (this.#sockets.size > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#onAllGone = resolve;
-      const timer = setTimeout(() => {
-        for (const socket of this.#sockets) socket.destroy();
-      }, CLOSE_MS);
-      await promise;
-      clearTimeout(timer);
-    }
+    const timer = setTimeout(() => {
+      for (const [socket, caller] of this.#sockets) {
+        if (kept === undefined || caller !== kept) socket.destroy();
+      }
+    }, CLOSE_MS);
+    await this.#allGone(kept);
+    clearTimeout(timer);
+  }
+
+  /** Listens again after `release`. @throws ProxyError busy or unavailable when it can't */
+  async resume(): Promise<void> {
+    await this.#listen();
+  }
+
+  /** Stops listening, and ends. */
+  async close(): Promise<void> {
+    await this.release();
     this.#deadlines[Symbol.dispose]();
+  }
+
+  async #allGone(kept: Caller | undefined): Promise<void> {
+    for (;;) {
+      const left = [...this.#sockets.values()].filter((caller) => kept === undefined || caller !== kept);
+      if (left.length === 0) return;
+      await new Promise<void>((resolve) => this.#onGone = resolve);
+    }
   }
 }
 

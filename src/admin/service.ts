@@ -12,6 +12,7 @@ import type { ControlPlane } from "./control_plane.ts";
 import { explainService } from "./explain_service.ts";
 import { Health } from "./gen/grpc/health/v1/health_pb.ts";
 import { ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
+import { handoverService } from "./handover_service.ts";
 import { healthService, type HealthState } from "./health.ts";
 import { operationService } from "./operation_service.ts";
 import { addReflection } from "./reflection.ts";
@@ -35,6 +36,7 @@ export function adminHandlers(
     ...revisionService(plane),
     ...explainService(plane),
     ...operationService(plane),
+    ...handoverService(plane),
   });
   router.service(Health, healthService(health));
   if (reflection) addReflection(router, [ProxyAdminService, Health]);

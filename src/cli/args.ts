@@ -15,7 +15,15 @@ export type Options = Readonly<Record<string, unknown>>;
 
 /** What an operator asked for. Paths are as typed. */
 export type CommandLine =
-  | { readonly command: "server"; readonly configPath: string; readonly testingOnlyFaults: boolean }
+  | {
+    readonly command: "server";
+    readonly configPath: string;
+    /** Take the place of the server that runs on the same configuration, if one does. */
+    readonly takeover: boolean;
+    readonly testingOnlyFaults: boolean;
+    /** A step of a hand-over at which to stand still; absent = none. */
+    readonly testingOnlyHaltAt?: string;
+  }
   | { readonly command: "check"; readonly configPath: string; readonly json: boolean }
   | {
     readonly command: "snapshot";
@@ -135,7 +143,10 @@ function describeCommand(
   helpAfterError(command, spec.name);
   for (const word of spec.words) command.addArgument(argumentOf(word));
   for (const option of spec.options) command.addOption(optionOf(option));
-  if (spec.name === "server") command.addOption(new Option("--testing-only-faults").hideHelp());
+  if (spec.name === "server") {
+    command.addOption(new Option("--testing-only-faults").hideHelp());
+    command.addOption(new Option("--testing-only-halt-at <step>").hideHelp());
+  }
   const examples = spec.examples.map((example) => `\n  mc-proxy ${example}`).join("");
   command.addHelpText("after", `\n${spec.examples.length === 1 ? "Example" : "Examples"}:${examples}`);
   command.action(() => {
@@ -159,13 +170,19 @@ function requireConfig(command: Command, name: string, options: Options): void {
 function commandLineOf(
   name: string,
   words: readonly string[],
-  { config, json = false, online, testingOnlyFaults = false, ...options }: Options,
+  { config, json = false, online, testingOnlyFaults = false, testingOnlyHaltAt: haltAt, ...options }: Options,
 ): CommandLine {
   const configPath = config as string;
   const isJson = json === true;
   switch (name) {
     case "server":
-      return { command: "server", configPath, testingOnlyFaults: testingOnlyFaults === true };
+      return {
+        command: "server",
+        configPath,
+        takeover: options["takeover"] === true,
+        testingOnlyFaults: testingOnlyFaults === true,
+        ...(typeof haltAt === "string" && { testingOnlyHaltAt: haltAt }),
+      };
     case "check":
       return { command: "check", configPath, json: isJson };
     case "completion":

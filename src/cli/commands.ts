@@ -18,12 +18,10 @@ import { VERSION } from "./version.ts";
 
 /** Starts the proxy and waits for its end. */
 export async function server(commandLine: CommandOf<"server">): Promise<number> {
-  const config = await loadConfig(commandLine.configPath);
+  const { command: _, ...options } = commandLine;
+  const config = await loadConfig(options.configPath);
   const { serve } = await import("../daemon.ts");
-  return await serve(config, {
-    testingOnlyFaults: commandLine.testingOnlyFaults,
-    configPath: commandLine.configPath,
-  });
+  return await serve(config, options);
 }
 
 /** Says what would be served, and whether the files that it needs are of use: exit 1 when one isn't. With `json` the mistakes are printed as JSON, too. */

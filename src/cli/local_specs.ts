@@ -21,8 +21,14 @@ export const LOCAL_SPECS: readonly CommandSpec[] = [
     name: "server",
     meaning: "Start the proxy; it runs until SIGTERM or SIGINT",
     words: [],
-    options: [CONFIG],
-    examples: ["server -c /etc/mc-proxy/mc-proxy.toml"],
+    options: [
+      CONFIG,
+      option(
+        "--takeover",
+        "relieve the server that runs on this configuration, without cutting a connection (default: none may run)",
+      ),
+    ],
+    examples: ["server -c /etc/mc-proxy/mc-proxy.toml", "server --takeover -c /etc/mc-proxy/mc-proxy.toml"],
   },
   {
     name: "check",

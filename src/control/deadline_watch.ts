@@ -34,7 +34,7 @@ export class DeadlineWatch implements Disposable {
   readonly #options: DeadlineWatchOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isLooking = false;
-  #isDisposed = false;
+  #isPaused = false;
 
   /** Nothing is looked at before `look`. */
   constructor(options: DeadlineWatchOptions) {
@@ -43,7 +43,7 @@ export class DeadlineWatch implements Disposable {
 
   /** Does what is due, and waits for what comes next. */
   look(): void {
-    if (this.#isLooking || this.#isDisposed) return;
+    if (this.#isLooking || this.#isPaused) return;
     this.#isLooking = true;
     void this.#step();
   }
@@ -59,7 +59,7 @@ export class DeadlineWatch implements Disposable {
       leastMs = RETRY_MS;
     }
     this.#isLooking = false;
-    if (this.#isDisposed) return;
+    if (this.#isPaused) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.look(), Math.max(leastMs, this.#waitMs()));
   }
@@ -77,9 +77,20 @@ export class DeadlineWatch implements Disposable {
     return Math.min(WAIT_MAX_MS, Math.max(0, nextMs - now()));
   }
 
+  /** Does nothing until `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Looks, and waits again. */
+  resume(): void {
+    this.#isPaused = false;
+    this.look();
+  }
+
   /** Waits no more. */
   [Symbol.dispose](): void {
-    this.#isDisposed = true;
-    clearTimeout(this.#timer);
+    this.pause();
   }
 }

@@ -22,6 +22,7 @@ export class Signals implements Disposable {
   /** Called for each SIGHUP; does nothing until somebody sets it, during the start and while stopping. */
   onHangup: () => void = ignore;
   readonly #dispose: () => void;
+  #isStopping = false;
 
   /**
    * Listens from now on.
@@ -34,6 +35,7 @@ export class Signals implements Disposable {
     let firstMs: number | undefined;
     const onStop = () => {
       firstMs ??= now();
+      this.#isStopping = true;
       stop.resolve();
       if (now() - firstMs > SAME_MS) secondStop.resolve();
     };
@@ -48,6 +50,11 @@ export class Signals implements Disposable {
       for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, onStop);
       Deno.removeSignalListener("SIGHUP", onHangup);
     };
+  }
+
+  /** Whether a stop signal has come. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /** Gives the signals their default effect back. */

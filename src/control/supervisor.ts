@@ -159,12 +159,17 @@ export class Supervisor {
     this.#seats[column]?.worker?.send(message);
   }
 
-  /** Drains all workers. @returns how many connections were cut, when all have gone */
-  async drain(shutdownTimeoutMs: number): Promise<number> {
+  /**
+   * Drains all workers.
+   *
+   * @param emptiesQueues whether they first accept what waits, because another process listens on the same ports
+   * @returns how many connections were cut, when all have gone
+   */
+  async drain(shutdownTimeoutMs: number, emptiesQueues = false): Promise<number> {
     this.#isStopping = true;
     for (const worker of this.#running()) {
       worker.isLeaving = true;
-      worker.send({ type: "drain", shutdownTimeoutMs });
+      worker.send({ type: "drain", shutdownTimeoutMs, emptiesQueues });
     }
     await this.#allGone();
     return this.#cut;

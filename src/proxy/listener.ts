@@ -15,6 +15,10 @@ import type { DataPlane } from "./data_plane.ts";
 const BACKLOG = 4_096;
 const BACKOFF_MIN_MS = 5;
 const BACKOFF_MAX_MS = 1_000;
+/** Without a new connection for so long a queue counts as empty. */
+const QUIET_MS = 20;
+/** How long that is waited for. */
+const QUIET_WAIT_MS = 1_000;
 
 /** A listener that this worker has bound. */
 export class BoundListener {
@@ -33,6 +37,7 @@ export class BoundListener {
   readonly #socket: Deno.TcpListener;
   #isOpen = true;
   #wake: (() => void) | undefined;
+  #accepted = 0;
 
   /**
    * Binds with reusePort, so that every worker can. Nothing is accepted yet.
@@ -58,6 +63,7 @@ export class BoundListener {
       try {
         const socket = await this.#socket.accept();
         backoffMs = BACKOFF_MIN_MS;
+        this.#accepted++;
         void handleConnection(plane, this, socket);
       } catch (error) {
         if (!this.#isOpen) return;
@@ -69,6 +75,15 @@ export class BoundListener {
         await this.#pause(backoffMs);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
       }
+    }
+  }
+
+  /** Waits until nobody has come for a moment; where somebody always comes, for a second. */
+  async quiet(): Promise<void> {
+    const deadlineMs = performance.now() + QUIET_WAIT_MS;
+    for (let before = -1; before !== this.#accepted && performance.now() < deadlineMs;) {
+      before = this.#accepted;
+      await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
     }
   }
 

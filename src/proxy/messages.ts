@@ -127,13 +127,23 @@ export const FAULTS = ["throw", "hang", "memory", "read", "spawn", "library", "d
 /** One of {@linkcode FAULTS}. */
 export type Fault = typeof FAULTS[number];
 
+/** Stop accepting, and end when every connection has. */
+export interface DrainMessage {
+  /** Marks it. */
+  readonly type: "drain";
+  /** What is open after so long is cut. */
+  readonly shutdownTimeoutMs: number;
+  /** Accept first what waits in the queues: another process listens on the same ports. */
+  readonly emptiesQueues: boolean;
+}
+
 /** What main says to a worker. */
 export type ToWorker =
   | StartMessage
   | PrepareMessage
   | { readonly type: "activate"; readonly revision: number; readonly generation: number }
   | { readonly type: "abort" }
-  | { readonly type: "drain"; readonly shutdownTimeoutMs: number }
+  | DrainMessage
   | { readonly type: "credit"; readonly batches: number }
   /** Asks who of these is of no use any more; their slots go to others. */
   | SlotOwners & { readonly type: "forget" }

@@ -25,7 +25,13 @@ import type { DataPlane } from "./data_plane.ts";
 import { EventBatches } from "./event_batches.ts";
 import { commitFault } from "./faults.ts";
 import { LineWriter, readLines } from "./lines.ts";
-import { type FromWorker, LINE_BYTES_MAX, type StartMessage, type ToWorker } from "./messages.ts";
+import {
+  type DrainMessage,
+  type FromWorker,
+  LINE_BYTES_MAX,
+  type StartMessage,
+  type ToWorker,
+} from "./messages.ts";
 import { closeConnections, listConnections } from "./query_answers.ts";
 import { endStalled } from "./stall_watch.ts";
 import { Registry } from "./registry.ts";
@@ -163,12 +169,13 @@ class Worker implements DataPlane {
     this.#beat();
     const beating = setInterval(() => this.#beat(), BEAT_MS);
     this.#say({ type: "ready", build: this.#options.build });
-    let shutdownTimeoutMs: number | undefined;
+    let drain: DrainMessage | undefined;
     for await (const line of lines) {
-      shutdownTimeoutMs = await this.#obey(JSON.parse(line) as ToWorker);
-      if (shutdownTimeoutMs !== undefined) break;
+      drain = await this.#obey(JSON.parse(line) as ToWorker);
+      if (drain !== undefined) break;
     }
-    await this.#drain(shutdownTimeoutMs ?? this.state.limits.shutdownTimeoutMs);
+    if (drain?.emptiesQueues === true) await this.#emptyQueues();
+    await this.#drain(drain?.shutdownTimeoutMs ?? this.state.limits.shutdownTimeoutMs);
     clearInterval(beating);
     return 0;
   }
@@ -179,8 +186,8 @@ class Worker implements DataPlane {
     endStalled(this.connections, this.deadlines.coarseMs);
   }
 
-  /** @returns the time that a drain may take, when that is what main said */
-  async #obey(message: ToWorker): Promise<number | undefined> {
+  /** @returns the message itself when it is time to go */
+  async #obey(message: ToWorker): Promise<DrainMessage | undefined> {
     switch (message.type) {
       case "prepare":
         await this.#prepare(message);
@@ -218,7 +225,7 @@ class Worker implements DataPlane {
         return undefined;
       }
       case "drain":
-        return message.shutdownTimeoutMs;
+        return message;
       case "start":
         throw new ProxyError("internal", "started twice");
     }
@@ -233,6 +240,11 @@ class Worker implements DataPlane {
       const reason = error instanceof Error ? error.message : String(error);
       this.#say({ type: "refused", revision, generation, reason });
     }
+  }
+
+  /** A socket that closes resets whoever waits in its queue. */
+  async #emptyQueues(): Promise<void> {
+    await Promise.all(Array.from(this.#state.listeners, (listener) => listener.quiet()));
   }
 
   /** Stops accepting, waits, cuts the rest with RST, says how many that were. */

@@ -32,7 +32,8 @@ export class DatabaseLock implements Disposable {
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const file = openLockFile(path, databasePath);
       if (!file.tryLockSync(true)) {
-        const holder = readHolder(file);
+        const id = readHolder(file);
+        const holder = id === undefined ? "" : ` (process ${id})`;
         file.close();
         throw new ProxyError(
           "busy",
@@ -48,6 +49,21 @@ export class DatabaseLock implements Disposable {
       file.close();
     }
     throw new ProxyError("busy", `database "${databasePath}" has a lock file that keeps vanishing`);
+  }
+
+  /**
+   * The process that holds the lock of a database.
+   *
+   * @param databasePath as `take` has it
+   * @returns `undefined` when nobody holds it, or the file can't be read
+   */
+  static holderOf(databasePath: string): number | undefined {
+    try {
+      using file = Deno.openSync(`${databasePath}.lock`, { read: true });
+      return file.tryLockSync(false) ? undefined : readHolder(file);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Removes the lock file, then gives up the lock. */
@@ -82,9 +98,9 @@ function isStillAt(path: string, file: Deno.FsFile): boolean {
   }
 }
 
-function readHolder(file: Deno.FsFile): string {
+function readHolder(file: Deno.FsFile): number | undefined {
   const bytes = new Uint8Array(16);
   const size = file.readSync(bytes) ?? 0;
   const id = Number.parseInt(new TextDecoder().decode(bytes.subarray(0, size)), 10);
-  return Number.isInteger(id) ? ` (process ${id})` : "";
+  return Number.isInteger(id) ? id : undefined;
 }

@@ -35,8 +35,10 @@ import { guarded } from "./sqlite_error.ts";
 export class Store implements Disposable {
   /** The database's file, absolute, symbolic links resolved. */
   readonly path: string;
-  readonly #lock: DatabaseLock;
+  #lock: DatabaseLock | undefined;
   #database: DatabaseSync | undefined;
+  #isReleased = false;
+  #lastRevision = 0;
   #configuration: Configuration | undefined;
 
   private constructor(path: string, lock: DatabaseLock, database: DatabaseSync | undefined) {
@@ -52,7 +54,7 @@ export class Store implements Disposable {
    * @param path the database's file; its folder must exist
    */
   static open(path: string): Store {
-    const real = guarded(path, () => realPath(path));
+    const real = resolveDatabase(path);
     const lock = DatabaseLock.take(real);
     try {
       const database = guarded(real, () => exists(real)) ? openDatabase(real) : undefined;
@@ -65,7 +67,39 @@ export class Store implements Disposable {
 
   /** There is no database yet: nothing but `seed` and disposal is legal. */
   get isNew(): boolean {
-    return this.#database === undefined;
+    return this.#database === undefined && !this.#isReleased;
+  }
+
+  /** Lets another process have the database: until `retake` every method throws `unavailable`. */
+  release(): void {
+    this.#lastRevision = this.revision;
+    this.#isReleased = true;
+    this.#configuration = undefined;
+    this[Symbol.dispose]();
+  }
+
+  /**
+   * Takes the database back after `release`; does nothing without one.
+   *
+   * @throws {ProxyError} `busy` while another process holds it, `database` when it can't be used, such as one with a
+   * newer schema; it stays released then, and untouched
+   */
+  retake(): void {
+    if (!this.#isReleased) return;
+    const lock = DatabaseLock.take(this.path);
+    try {
+      this.#database = openDatabase(this.path);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+    this.#lock = lock;
+    this.#isReleased = false;
+  }
+
+  /** The process that holds the database now; `undefined` = none, or it can't be told. */
+  lockHolder(): number | undefined {
+    return DatabaseLock.holderOf(this.path);
   }
 
   /**
@@ -80,9 +114,9 @@ export class Store implements Disposable {
     this.#database = openDatabase(this.path);
   }
 
-  /** The number of the current revision. */
+  /** The number of the current revision; the last one known while the database is released. */
   get revision(): number {
-    return this.#run(readCurrentNumber);
+    return this.#isReleased ? this.#lastRevision : this.#run(readCurrentNumber);
   }
 
   /** The current configuration, each kind in the order of its ids; the same object until the next commit. */
@@ -150,20 +184,32 @@ export class Store implements Disposable {
       this.#database?.close();
     } finally {
       this.#database = undefined;
-      this.#lock[Symbol.dispose]();
+      this.#lock?.[Symbol.dispose]();
+      this.#lock = undefined;
     }
   }
 
   #run<T>(work: (database: DatabaseSync) => T): T {
     const database = this.#database;
     if (database === undefined) {
+      if (this.#isReleased) {
+        throw new ProxyError("unavailable", `database "${this.path}" is not with this process at the moment`);
+      }
       throw new ProxyError("internal", `database "${this.path}" is not open`);
     }
     return guarded(this.path, () => work(database));
   }
 }
 
-/** Two names of one database must meet at one lock. */
+/**
+ * The database's file, absolute, symbolic links resolved: two names of one database must meet at one lock.
+ *
+ * @throws {ProxyError} `database` when its folder doesn't exist
+ */
+export function resolveDatabase(path: string): string {
+  return guarded(path, () => realPath(path));
+}
+
 function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);

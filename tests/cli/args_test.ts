@@ -2,11 +2,28 @@ import assert from "node:assert/strict";
 import { type CommandLine, COMMANDS, parseArguments } from "../../src/cli/args.ts";
 
 const READ: readonly [args: string, expected: CommandLine][] = [
-  ["server -c a.toml", { command: "server", configPath: "a.toml", testingOnlyFaults: false }],
-  ["server --config=a.toml", { command: "server", configPath: "a.toml", testingOnlyFaults: false }],
+  ["server -c a.toml", {
+    command: "server",
+    configPath: "a.toml",
+    takeover: false,
+    testingOnlyFaults: false,
+  }],
+  ["server --config=a.toml", {
+    command: "server",
+    configPath: "a.toml",
+    takeover: false,
+    testingOnlyFaults: false,
+  }],
+  ["server --takeover -c a.toml", {
+    command: "server",
+    configPath: "a.toml",
+    takeover: true,
+    testingOnlyFaults: false,
+  }],
   ["server --testing-only-faults -c a.toml", {
     command: "server",
     configPath: "a.toml",
+    takeover: false,
     testingOnlyFaults: true,
   }],
   ["check -c a.toml", { command: "check", configPath: "a.toml", json: false }],

@@ -12,7 +12,7 @@ export const ROOT: string = decodeURIComponent(new URL("../../", import.meta.url
 const ROWS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["src/cli/"],
-  ["src/daemon.ts"],
+  ["src/daemon.ts", "src/daemon/"],
   ["src/admin/"],
   ["src/control/"],
   ["src/store/"],

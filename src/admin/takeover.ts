@@ -1,0 +1,142 @@
+/**
+ * The taking side of a hand-over: asks the process that serves for its place, and tells it when this one serves.
+ *
+ * @module
+ */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { ProxyError } from "../errors.ts";
+import type { GrpcSettings } from "../state/settings.ts";
+import { type AdminClient, connectAdmin } from "./client.ts";
+import type { HandoverResponse } from "./gen/mc_proxy/v1/admin_pb.ts";
+import { UNIX_PREFIX } from "./unix_socket.ts";
+
+/** What the other process may take to let go: a change that is under way ends first. */
+const RELEASE_MS = 45_000;
+/** What it may take to say that it drains. */
+const DRAIN_MS = 10_000;
+/** What a process may take to vanish after its connection has. */
+const GONE_MS = 5_000;
+const LOOK_MS = 20;
+
+/** A hand-over that was asked for. Disposal before `complete` calls it off: the other process goes on. */
+export class Takeover implements AsyncDisposable {
+  /** The other process. */
+  readonly pid: number;
+  readonly #client: AdminClient;
+  readonly #answers: AsyncIterator<HandoverResponse>;
+  readonly #serving: PromiseWithResolvers<void>;
+  #watchdogMs: number | undefined;
+
+  private constructor(pid: number, client: AdminClient, databasePath: string) {
+    this.pid = pid;
+    this.#client = client;
+    this.#serving = Promise.withResolvers<void>();
+    this.#answers = client.api.handover(requests(databasePath, this.#serving.promise))
+      [Symbol.asyncIterator]();
+  }
+
+  /**
+   * Asks, and waits until admin socket and database are free.
+   *
+   * @param databasePath symbolic links resolved
+   * @param pid who holds that database
+   * @returns `undefined` when nobody answers, or the other process has died: this one just starts
+   * @throws ProxyError unavailable when the other process refuses; it goes on
+   */
+  static async ask(
+    settings: GrpcSettings,
+    databasePath: string,
+    pid: number | undefined,
+  ): Promise<Takeover | undefined> {
+    if (pid === undefined) return undefined;
+    if (!settings.addr.startsWith(UNIX_PREFIX)) {
+      throw new ProxyError("unavailable", `--takeover needs [grpc] addr = "unix:…", not "${settings.addr}"`);
+    }
+    const client = await connectAdmin(settings).catch(() => undefined);
+    if (client === undefined) return undefined;
+    const takeover = new Takeover(pid, client, databasePath);
+    try {
+      const released = await within(takeover.#answers.next(), RELEASE_MS);
+      const watchdog = released.done === true ? undefined : released.value.watchdog;
+      if (watchdog !== undefined) takeover.#watchdogMs = durationMs(watchdog);
+      return takeover;
+    } catch (error) {
+      await takeover[Symbol.asyncDispose]();
+      if (await takeover.#isGone(error)) return undefined;
+      throw refused(pid, error);
+    }
+  }
+
+  /** How often the service manager wants a sign of life, as the other process knows it. */
+  get watchdogMs(): number | undefined {
+    return this.#watchdogMs;
+  }
+
+  /**
+   * Tells that this process serves.
+   *
+   * @returns `draining`, or `gone` when the other process has died: either way this one is the only one
+   * @throws ProxyError unavailable when the other process has called it off and goes on
+   */
+  async complete(): Promise<"draining" | "gone"> {
+    this.#serving.resolve();
+    try {
+      const { done } = await within(this.#answers.next(), DRAIN_MS);
+      if (done !== true) return "draining";
+      throw new ConnectError("the call has ended", Code.Aborted);
+    } catch (error) {
+      if (await this.#isGone(error)) return "gone";
+      throw refused(this.pid, error);
+    }
+  }
+
+  /** Ends the conversation. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client[Symbol.asyncDispose]();
+  }
+
+  /** Whether the process has died, or is about to: its end breaks the connection first. */
+  async #isGone(error: unknown): Promise<boolean> {
+    if (!(error instanceof ConnectError) || error.code !== Code.Unavailable) return false;
+    for (const deadlineMs = performance.now() + GONE_MS; performance.now() < deadlineMs;) {
+      if (!await isAlive(this.pid)) return true;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    return false;
+  }
+}
+
+async function* requests(
+  database: string,
+  serving: Promise<void>,
+): AsyncGenerator<{ database?: string; isServing?: boolean }> {
+  yield { database };
+  await serving;
+  yield { isServing: true };
+}
+
+function refused(pid: number, error: unknown): ProxyError {
+  const detail = error instanceof ConnectError ? error.rawMessage : String(error);
+  return new ProxyError("unavailable", `process ${pid} doesn't hand over: ${detail}`, { cause: error });
+}
+
+async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new ConnectError(`no answer in ${ms / 1_000} s`, Code.DeadlineExceeded)),
+    ms,
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** proc(5): a zombie has died. */
+async function isAlive(pid: number): Promise<boolean> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+  return stat !== "" && !/\) [ZX] /.test(stat);
+}
