@@ -24,10 +24,8 @@ const HTTP2_IDLE_MS = 60_000;
 export type StartOutcome =
   /** It is on its way, or it was answered. */
   | "started"
-  /** No stream is free now. */
-  | "full"
-  /** Whether the backend can do it is not known yet: `ready` will tell. */
-  | "unsettled";
+  /** No stream is free now, or whether the backend can do it is not known yet: `ready` will tell. */
+  | "full";
 
 /** One backend connection of a pool. */
 export class BackendSession extends HttpSession {
@@ -68,13 +66,20 @@ export class BackendSession extends HttpSession {
     );
   }
 
+  /** Whether the backend has said what it takes. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
   /** Starts an exchange, if a stream is free. */
   start(exchange: Exchange): StartOutcome {
     const { codec } = this;
     const head = exchange.outbound!;
     if (!codec.canRequest) return "full";
+    // How many streams the backend takes isn't known yet: more than one may be too many.
+    if (!this.#isSettled && this.exchanges.size > 0) return "full";
     if (head.protocol !== undefined && codec instanceof Http2Connection && !codec.canExtendedConnect) {
-      if (!this.#isSettled) return "unsettled";
+      if (!this.#isSettled) return "full";
       exchange.refuse(501);
       return "started";
     }

@@ -42,15 +42,12 @@ export class Pool {
 
   /** Puts an exchange on a connection, now or when there is one; it is refused when there can't be any. */
   acquire(exchange: Exchange): void {
-    let isUnsettled = false;
     for (let index = this.#usable.length - 1; index >= 0; index--) {
       const session = this.#usable[index]!;
-      const outcome = session.start(exchange);
-      if (outcome === "started") return this.#used(session, index);
-      if (outcome === "unsettled") isUnsettled = true;
+      if (session.start(exchange) === "started") return this.#used(session, index);
     }
     this.#waiting.push(exchange);
-    if (!isUnsettled) this.#grow();
+    this.#grow();
   }
 
   /** Forgets an exchange that waits. */
@@ -64,9 +61,9 @@ export class Pool {
     if (canExtendedConnect) this.service.announcedConnect.add(this.target.key);
     if (session.isOver) return;
     this.#serve(session);
-    if (this.target.version === "http/1.1" && session.codec.canRequest && !this.#usable.includes(session)) {
-      this.#usable.push(session);
-    }
+    if (this.target.version === "h2") {
+      if (this.#waiting.length > 0) this.#grow();
+    } else if (session.codec.canRequest && !this.#usable.includes(session)) this.#usable.push(session);
   }
 
   /** A connection takes no more. */
@@ -113,6 +110,8 @@ export class Pool {
   }
 
   #grow(): void {
+    // How many one connection takes, the newest will tell.
+    if (this.#usable.some(({ isSettled }) => !isSettled)) return;
     const each = this.target.version === "h2" ? STREAMS_PER_CONNECTION : 1;
     while (!this.#isClosed && this.#dialling * each < this.#waiting.length) {
       if (!this.service.takeBackend()) return this.#failed(503);

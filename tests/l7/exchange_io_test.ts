@@ -376,6 +376,17 @@ Deno.test("HTTP/2 connections are grown by the backend's stream limit, HTTP/1.1 
   }
 });
 
+Deno.test("many requests at once on no connection yet keep to the stream limit that the backend tells", async () => {
+  await using setting = open("h2", { backend: { onEnd: () => {}, http2: { maxConcurrentStreams: 2 } } });
+  const { peer } = setting.near.client("h2");
+  const asked = Array.from({ length: 6 }, () => peer.ask({}));
+  await setting.far.until("streams", () => setting.far.streams.length === 6);
+  assert.deepEqual(setting.far.connections.map(({ peer }) => peer.streams.size), [2, 2, 2]);
+  for (const stream of setting.far.streams) stream.respond(200);
+  await peer.until("answers", () => asked.every(({ isOver }) => isOver));
+  assert.deepEqual(asked.map(({ status }) => status), Array(6).fill(200));
+});
+
 Deno.test("with a PROXY header a backend connection belongs to one client, and begins with it", async () => {
   await using setting = open("http/1.1", { coupling: { sendProxyProtocol: true } });
   const streams = Array.from({ length: 2 }, () => {
