@@ -59,6 +59,8 @@ export const REASONS = {
   backend_eof: { ending: "own" },
   client_reset: { ending: "own" },
   backend_reset: { ending: "own" },
+  http_malformed: { ending: "close" },
+  http_timeout: { ending: "close" },
 } as const satisfies Record<string, ReasonMeaning>;
 
 /** A reason for which a connection can end. */

@@ -189,7 +189,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   /** HTTP. */
   data(streamId: number, bytes: Uint8Array, flowBytes: number, end: boolean): void {
     const call = this.#calls.get(streamId);
-    if (call === undefined) return this.#connection.credit(streamId, flowBytes);
+    if (call === undefined) return void this.#connection.credit(streamId, flowBytes);
     call.receive(bytes, flowBytes);
     if (end) call.body.end();
   }

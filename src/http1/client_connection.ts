@@ -144,8 +144,13 @@ export class Http1ClientConnection implements HttpConnection {
     this.#close({ code, detail: "the request was aborted" });
   }
 
-  credit(streamId: number, flowBytes: number): void {
+  credit(streamId: number, flowBytes: number): number {
     if (this.#open(streamId) !== undefined) this.#uncredited = Math.max(0, this.#uncredited - flowBytes);
+    return 0;
+  }
+
+  get heldBytes(): number {
+    return this.#uncredited;
   }
 
   pending(streamId: number): number {

@@ -78,6 +78,11 @@ export class HeadParser {
     return this.state === "more" && this.#carried > (this.#skippedEmptyLine ? 2 : 0);
   }
 
+  /** Memory held for a head that arrives in parts. */
+  get carriedBytes(): number {
+    return this.#carry.length;
+  }
+
   /** Reads from `bytes` at `offset` and returns the offset after the last byte that belongs to the head. */
   read(bytes: Uint8Array, offset: number): number {
     if (this.state !== "more") return offset;

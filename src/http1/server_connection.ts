@@ -29,18 +29,16 @@ const HELD_FACTOR_MAX = 16;
  * Server role. Streams are numbered 1, 2, 3 … in the order of the requests; one is open at a time, and the
  * next request comes to the handler when the response before it is complete.
  *
- * **Backpressure.** The owner reads from its socket only while {@linkcode wantsInput} is true, and looks
- * again after each call it makes here. What is received in spite of it is still taken, up to 16 times the limit.
+ * **Backpressure.** The owner reads from its socket only while {@linkcode wantsInput} is true, and looks again after
+ * each call it makes here. What is received in spite of it is still taken, up to 16 times the limit.
  *
- * **Ends.** `closed` without error, or with one that has a `status`: write the remaining output, send FIN,
- * linger. `closed` with an error without `status`: a message was cut short; reset the connection, because a
- * FIN would make a response that ends with the connection look whole. {@linkcode outputEnded}: send FIN after
- * the output and go on reading.
+ * **Ends.** `closed` without error, or with one that has a `status`: write the remaining output, send FIN, linger.
+ * `closed` with an error without `status`: a message was cut short; reset the connection, because a FIN would make a
+ * response that ends with it look whole. {@linkcode outputEnded}: send FIN after the output and go on reading.
  *
- * A client's FIN behind a complete request is a half-close: the response is still written, then the
- * connection ends. A response that is complete before its request leaves the stream open until the request
- * is complete too, or until `reset(id, NO_ERROR)`; where the connection is going to close anyway, or the
- * client still waits for a 100 response, the stream is reset with NO_ERROR and the connection ends.
+ * A client's FIN behind a complete request is a half-close: the response is still written, then the connection ends.
+ * A response that is complete before its request leaves the stream open until the request is complete too, or until
+ * `reset(id, NO_ERROR)`; which the codec does itself where the connection is to close, or the client waits for a 100.
  */
 export class Http1ServerConnection implements HttpConnection {
   readonly #handler: HttpHandler;
@@ -106,7 +104,7 @@ export class Http1ServerConnection implements HttpConnection {
     return this.#output.length > 0 && !this.#isTaking;
   }
 
-  /** As in the contract; a pipelined request that waited for the output to be taken comes to the handler inside. */
+  /** As in the contract; a pipelined request that waited for this comes to the handler inside. */
   takeOutput(): Uint8Array {
     if (this.#isTaking) return EMPTY;
     this.#isTaking = true;
@@ -159,12 +157,22 @@ export class Http1ServerConnection implements HttpConnection {
     this.#close(isWhole ? undefined : { code, detail: "the response was aborted" });
   }
 
-  credit(streamId: number, flowBytes: number): void {
+  credit(streamId: number, flowBytes: number): number {
     if (this.#open(streamId) !== undefined) this.#uncredited = Math.max(0, this.#uncredited - flowBytes);
+    return 0;
+  }
+
+  get heldBytes(): number {
+    return this.#uncredited;
   }
 
   pending(streamId: number): number {
     return this.#output.contentOf(streamId);
+  }
+
+  /** Memory held on behalf of the client, in bytes: output not yet taken, input not yet read. */
+  get bufferedBytes(): number {
+    return this.#output.length + this.#input.bufferedBytes;
   }
 
   /** The open response, or the next one, is the last; an idle connection ends now. The second step does nothing more. */
@@ -177,9 +185,7 @@ export class Http1ServerConnection implements HttpConnection {
     return this.#exchange === undefined ? 0 : 1;
   }
 
-  get canRequest(): boolean {
-    return false;
-  }
+  readonly canRequest = false;
 
   #open(streamId: number): ServerExchange | undefined {
     return this.#exchange?.id === streamId ? this.#exchange : undefined;

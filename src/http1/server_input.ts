@@ -54,6 +54,11 @@ export class ServerInput {
     return this.#held.length;
   }
 
+  /** Memory held for what can't be read yet and for a head that isn't complete. */
+  get bufferedBytes(): number {
+    return this.#held.length + this.#parser.carriedBytes;
+  }
+
   /** Whether a head has begun and is not complete. */
   get isHeadPartial(): boolean {
     return this.#parser.isPartial;

@@ -12,6 +12,7 @@ import {
   type RequestHead,
   type ResponseHead,
 } from "../wire/http_handler.ts";
+import type { FloodKind } from "./flood.ts";
 import { FrameType, MAX_31_BITS, PREFACE } from "./frames.ts";
 import { Inbound } from "./inbound.ts";
 import { PING_DATA } from "./inbound_control.ts";
@@ -137,6 +138,7 @@ export class Http2Connection implements HttpConnection {
     const session = this.#session;
     const stream = session.streams.get(streamId);
     if (stream === undefined) return;
+    session.heldBytes -= stream.heldBytes;
     stream.heldBytes = 0;
     session.remove(stream);
     session.writeReset(streamId, code);
@@ -146,16 +148,30 @@ export class Http2Connection implements HttpConnection {
   /**
    * Bytes of `data` were taken. Call it for streams that have ended too: what the owner still holds of them
    * counts against the windows that other streams can get.
+   *
+   * @param growthMax by how much the stream's window may grow at most; default: as the connection's budget allows
+   * @returns by how much it has grown
    */
-  credit(streamId: number, flowBytes: number): void {
+  credit(streamId: number, flowBytes: number, growthMax: number = Infinity): number {
     const session = this.#session;
     const stream = session.streams.get(streamId);
-    if (stream === undefined) return session.budget.credit(flowBytes);
+    if (stream === undefined) {
+      session.heldBytes -= session.budget.credit(flowBytes);
+      return 0;
+    }
     const bytes = Math.min(flowBytes, stream.heldBytes);
+    session.heldBytes -= bytes;
     stream.heldBytes -= bytes;
     stream.creditBytes += bytes;
     stream.turnoverBytes += bytes;
+    const grown = session.growWindow(stream, growthMax);
     session.creditStream(stream);
+    return grown;
+  }
+
+  /** Content received that the owner hasn't credited yet, in bytes. */
+  get heldBytes(): number {
+    return this.#session.heldBytes;
   }
 
   /** Content accepted by `data` that waits for the peer's windows, for one stream. */
@@ -176,6 +192,21 @@ export class Http2Connection implements HttpConnection {
     const last = announce ? MAX_31_BITS : session.isServer ? session.lastProcessedId : 0;
     session.writeGoAway(last, code);
     session.closeIfDone();
+  }
+
+  /** Ends the connection at once, with GOAWAY, for what the peer did or didn't; `flood` names a kind of flood. */
+  abort(code: number, detail: string, flood?: FloodKind): void {
+    this.#session.fail(code, detail, flood);
+  }
+
+  /** Whether the peer's preface and SETTINGS have come. */
+  get hasBegun(): boolean {
+    return this.#inbound.sawSettings;
+  }
+
+  /** Since when a frame (but the content of DATA) or a field block has been waiting for its end; 0 = none is. */
+  get partialSinceMs(): number {
+    return this.#inbound.partialSinceMs;
   }
 
   /** Streams open now. */

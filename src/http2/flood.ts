@@ -22,6 +22,7 @@ export const FloodKind = {
   HEADER_EXPANSION: "header_expansion",
   BUFFERED_BYTES: "buffered_bytes",
   UNREAD_OUTPUT: "unread_output",
+  WORKER_BUFFER: "worker_buffer",
 } as const;
 
 /** A value of {@linkcode FloodKind}. */

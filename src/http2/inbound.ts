@@ -21,10 +21,12 @@ export class Inbound {
   readonly #session: Session;
   readonly #headers: HeaderFrames;
   readonly #control: ControlFrames;
+  /** The first frame has come. */
+  sawSettings = false;
   #prefaceBytes = 0;
-  #sawSettings = false;
   #stash: Uint8Array = NOTHING;
   #stashBytes = 0;
+  #stashedSinceMs = 0;
   /** The DATA frame being read: its stream (none = thrown away), what is left of it, and its END_STREAM. */
   #dataStream: Stream | undefined;
   #contentLeft = 0;
@@ -42,6 +44,12 @@ export class Inbound {
   /** Whether bytes of an unfinished frame are held. */
   get midFrame(): boolean {
     return this.#stashBytes > 0 || this.#contentLeft + this.#paddingLeft > 0 || this.#headers.streamId !== 0;
+  }
+
+  /** Since when a frame or field block has been waiting for its end, the content of DATA aside; 0 = none is. */
+  get partialSinceMs(): number {
+    if (this.#headers.streamId !== 0) return this.#headers.sinceMs;
+    return this.#stashBytes > 0 ? this.#stashedSinceMs : 0;
   }
 
   /** Memory held for unfinished frames and field blocks. */
@@ -110,6 +118,7 @@ export class Inbound {
 
   #stashMore(bytes: Uint8Array, from: number, to: number): void {
     const wanted = this.#stashBytes + to - from;
+    if (this.#stashBytes === 0) this.#stashedSinceMs = this.#session.nowMs;
     if (wanted > this.#stash.length) {
       const grown = new Uint8Array(Math.max(64, Math.min(wanted * 2, MAX_FRAME_BYTES + FRAME_HEADER_BYTES)));
       grown.set(this.#stash.subarray(0, this.#stashBytes));
@@ -126,11 +135,11 @@ export class Inbound {
     const flags = bytes[at + 4]!;
     const streamId = readUint31(bytes, at + 5);
     const from = at + FRAME_HEADER_BYTES;
-    if (!this.#sawSettings) {
+    if (!this.sawSettings) {
       if (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0) {
         return session.fail(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
       }
-      this.#sawSettings = true;
+      this.sawSettings = true;
     }
     if (this.#headers.streamId !== 0 && type !== FrameType.CONTINUATION) {
       return session.fail(ErrorCode.PROTOCOL_ERROR, "a frame inside a field block");
@@ -196,21 +205,10 @@ export class Inbound {
         stream.creditBytes += length - content;
         session.creditStream(stream);
       }
-      if (!stream.windowRaised && !ends && stream.receiveWindow < stream.windowBytes * 3 / 4) {
-        this.#raise(stream);
-      }
       return stream;
     }
     session.failStream(streamId, code);
     return undefined;
-  }
-
-  #raise(stream: Stream): void {
-    stream.windowRaised = true;
-    const bytes = this.#session.budget.open();
-    if (bytes === 0) return;
-    stream.windowBytes += bytes;
-    this.#session.raiseWindow(stream, bytes);
   }
 
   #continueData(bytes: Uint8Array, from: number): number {
@@ -225,6 +223,7 @@ export class Inbound {
     const ends = whole && this.#dataEnds;
     if (content > 0) {
       stream.heldBytes += content;
+      this.#session.heldBytes += content;
       if (ends) stream.remoteEnded = true;
       this.#session.handler.data(stream.id, bytes.subarray(from, from + content), content, ends);
       if (ends) this.#session.removeIfEnded(stream);

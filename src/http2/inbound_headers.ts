@@ -22,6 +22,8 @@ const EXPANSION_LIMITS = 4;
 export class HeaderFrames {
   /** Stream of the field block that waits for its end; 0 = none. */
   streamId = 0;
+  /** When that block began. */
+  sinceMs = 0;
   readonly #session: Session;
   #endStream = false;
   #selfDependent = false;
@@ -55,6 +57,7 @@ export class HeaderFrames {
     this.#endStream = (flags & Flag.END_STREAM) !== 0;
     if ((flags & Flag.END_HEADERS) !== 0) return this.#decode(streamId, bytes, from, to);
     this.streamId = streamId;
+    this.sinceMs = session.nowMs;
     this.#continuations = 0;
     this.#gather(bytes, from, to);
   }

@@ -36,15 +36,15 @@ export class ReceiveBudget {
     return Math.max(0, this.#freeBytes - this.#heldBytes);
   }
 
-  /** What a new stream gets on top of the base: up to 64 KiB in all while a quarter of what is free allows it. */
-  open(): number {
-    const wanted = Math.min(FIRST_WINDOW_BYTES - this.baseBytes, this.freeBytes >> 2);
+  /** What a new stream gets on top of the base: up to 64 KiB in all while a quarter of what is free allows it, and `max` does. */
+  open(max: number): number {
+    const wanted = Math.min(FIRST_WINDOW_BYTES - this.baseBytes, this.freeBytes >> 2, max);
     return wanted >= this.baseBytes >> 2 ? this.#take(wanted) : 0;
   }
 
-  /** What a stream whose window turned over once gets on top: as much again, up to 512 KiB in all. */
-  grow(windowBytes: number): number {
-    const wanted = Math.min(windowBytes, WINDOW_MAX_BYTES - windowBytes, this.freeBytes >> 2);
+  /** What a stream whose window turned over once gets on top: as much again, up to 512 KiB in all and to `max`. */
+  grow(windowBytes: number, max: number): number {
+    const wanted = Math.min(windowBytes, WINDOW_MAX_BYTES - windowBytes, this.freeBytes >> 2, max);
     return wanted >= this.baseBytes ? this.#take(wanted) : 0;
   }
 
@@ -54,9 +54,11 @@ export class ReceiveBudget {
     this.#heldBytes += heldBytes;
   }
 
-  /** The owner let go of bytes of a stream that is over. */
-  credit(bytes: number): void {
-    this.#heldBytes = Math.max(0, this.#heldBytes - bytes);
+  /** The owner let go of bytes of a stream that is over. @returns how many of them it held */
+  credit(bytes: number): number {
+    const count = Math.min(bytes, this.#heldBytes);
+    this.#heldBytes -= count;
+    return count;
   }
 
   #take(bytes: number): number {

@@ -44,6 +44,8 @@ export class Session {
   readonly blocked: Set<Stream> = new Set();
   /** Sum of the streams' pending bytes, trailers included. */
   pendingBytes = 0;
+  /** Content received that the owner holds, of streams that are over, too. */
+  heldBytes = 0;
   /** Content bytes that the peer allows us on the whole connection. */
   sendWindow: number = INITIAL_WINDOW_BYTES;
   /** Content bytes that the peer may still send on the whole connection. */
@@ -221,20 +223,29 @@ export class Session {
   /** Announces what was taken of a stream once it is a quarter of the window. */
   creditStream(stream: Stream): void {
     if (stream.remoteEnded || stream.creditBytes < stream.windowBytes >> 2) return;
-    if (stream.turnoverBytes >= stream.windowBytes) {
-      const grown = this.budget.grow(stream.windowBytes);
-      stream.windowBytes += grown;
-      stream.creditBytes += grown;
-      stream.turnoverBytes = 0;
-    }
-    this.raiseWindow(stream, stream.creditBytes);
+    stream.receiveWindow += stream.creditBytes;
+    this.out.numberFrame(FrameType.WINDOW_UPDATE, stream.id, stream.creditBytes);
     stream.creditBytes = 0;
   }
 
-  /** Announces a larger window for a stream. */
-  raiseWindow(stream: Stream, bytes: number): void {
-    stream.receiveWindow += bytes;
-    this.out.numberFrame(FrameType.WINDOW_UPDATE, stream.id, bytes);
+  /**
+   * Gives a stream a larger window, by `max` bytes at most, when its content is being taken: to its working size
+   * first, and then each time that a whole window was taken. @returns by how much
+   */
+  growWindow(stream: Stream, max: number): number {
+    if (stream.remoteEnded || max <= 0) return 0;
+    let grown = 0;
+    if (!stream.windowRaised) {
+      if (stream.receiveWindow >= stream.windowBytes * 3 / 4) return 0;
+      stream.windowRaised = true;
+      grown = this.budget.open(max);
+    } else if (stream.turnoverBytes >= stream.windowBytes) {
+      stream.turnoverBytes = 0;
+      grown = this.budget.grow(stream.windowBytes, max);
+    }
+    stream.windowBytes += grown;
+    stream.creditBytes += grown;
+    return grown;
   }
 
   /** Ends the connection when answers pile up that the peer doesn't read. */

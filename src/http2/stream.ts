@@ -7,7 +7,7 @@
 import type { Fields } from "../wire/http_handler.ts";
 
 const NOTHING = new Uint8Array(0);
-const PENDING_MIN_BYTES = 4_096;
+const PENDING_STEP_BYTES = 4_096;
 
 /** State of one open stream (RFC 9113 §5.1). A stream that is closed is in no table any more. */
 export class Stream {
@@ -67,13 +67,18 @@ export class Stream {
     return this.#pendingEnd - this.#pendingStart;
   }
 
-  /** Keeps a copy of `bytes[from..)` until the peer's windows open. */
+  /**
+   * Keeps a copy of `bytes[from..)` until the peer's windows open. At first in no more memory than it needs: a stream
+   * that waits may wait for long, and most hold what one read brought.
+   */
   keep(bytes: Uint8Array, from: number): void {
     const count = bytes.length - from;
     const held = this.pendingBytes;
     if (this.#pendingEnd + count > this.#pending.length) {
-      const fits = held + count <= this.#pending.length >> 1;
-      const room = fits ? this.#pending : new Uint8Array(Math.max(PENDING_MIN_BYTES, 2 * (held + count)));
+      const wanted = held + count;
+      const fits = wanted <= this.#pending.length >> 1;
+      const steps = Math.ceil(wanted * (held === 0 ? 1 : 1.5) / PENDING_STEP_BYTES);
+      const room = fits ? this.#pending : new Uint8Array(steps * PENDING_STEP_BYTES);
       room.set(this.#pending.subarray(this.#pendingStart, this.#pendingEnd));
       this.#pending = room;
       this.#pendingStart = 0;

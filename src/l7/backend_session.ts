@@ -9,6 +9,7 @@ import { Http2Connection } from "../http2/connection.ts";
 import { ConnTransport, READ_BYTES_MAX } from "../net/conn_transport.ts";
 import { ErrorCode, type Fields, type HttpError, type ResponseHead } from "../wire/http_handler.ts";
 import type { Exchange } from "./exchange.ts";
+import type { ExchangeCredit } from "./exchange_credit.ts";
 import { HttpSession, NEVER_MS } from "./http_session.ts";
 import type { Pool } from "./pool.ts";
 
@@ -16,9 +17,14 @@ import type { Pool } from "./pool.ts";
 const HTTP1_WINDOW_BYTES = 65_536;
 /** Of a client with more requests than this at a time, one read of each backend connection brings little. */
 const EXCHANGES_READ_LARGE = 4;
+/** Of a client for whom less than this may be held, large reads for four would be too much. */
+const BUFFERED_BYTES_READ_LARGE = 786_432;
 const READ_BYTES_SMALL = 16_384;
 const HTTP1_IDLE_MS = 4_000;
 const HTTP2_IDLE_MS = 60_000;
+
+/** Requests that one HTTP/2 connection is expected to take. */
+export const STREAMS_PER_CONNECTION = 100;
 
 /** How a request was received by a connection. */
 export type StartOutcome =
@@ -49,10 +55,13 @@ export class BackendSession extends HttpSession {
     const { service, target } = this.#pool;
     const { limits } = service.plane.state;
     const { maxHeaderBytes, maxHeaderFields, maxBufferedBytesPerConnection } = limits;
+    // Streams' windows here are no larger than those of as many streams of a client, who has the answers held for him.
+    const maxConcurrentStreams = Math.max(STREAMS_PER_CONNECTION, limits.maxConcurrentStreams);
     this.attach(
       target.version === "h2"
         ? new Http2Connection(this, {
           role: "client",
+          maxConcurrentStreams,
           maxHeaderBytes,
           maxHeaderFields,
           maxBufferedBytesPerConnection,
@@ -92,8 +101,10 @@ export class BackendSession extends HttpSession {
     this.nowMs = exchange.client.nowMs;
     this.exchanges.set(streamId, exchange);
     if (this.http1 !== undefined) {
+      const { service } = this.#pool;
       const isOneOfMany = exchange.client.exchanges.size > EXCHANGES_READ_LARGE;
-      this.#conn!.readBytesMax = isOneOfMany ? READ_BYTES_SMALL : READ_BYTES_MAX;
+      const isBound = service.plane.state.limits.maxBufferedBytesPerConnection < BUFFERED_BYTES_READ_LARGE;
+      this.#conn!.readBytesMax = isOneOfMany || isBound ? READ_BYTES_SMALL : READ_BYTES_MAX;
     }
     this.lookWithin(this.#pool.service.lookMs);
     exchange.onBackend(this, streamId);
@@ -154,6 +165,8 @@ export class BackendSession extends HttpSession {
     this.#isSettled = true;
     this.#idleSinceMs = this.nowMs;
     const { codec } = this;
+    // The read that waits while it is idle may bring this much to whoever comes next, whatever else he has going on.
+    if (this.http1 !== undefined) this.#conn!.readBytesMax = READ_BYTES_SMALL;
     this.#pool.ready(this, codec instanceof Http2Connection && codec.canExtendedConnect);
   }
 
@@ -187,12 +200,8 @@ export class BackendSession extends HttpSession {
   protected sent(): void {}
 
   /** Lets the client send more of a request. */
-  protected credit(exchange: Exchange): void {
-    const { client, streamId, owedToClient } = exchange;
-    exchange.owedToClient = 0;
-    if (client.isGone) return;
-    client.codec.credit(streamId, owedToClient);
-    client.mark();
+  protected credit(exchange: ExchangeCredit): void {
+    exchange.payClient(this.#pool.service.buffers.isTight ? 0 : Infinity);
   }
 
   /** Ends the connection when it was not needed for long. */

@@ -4,14 +4,17 @@
  * @module
  */
 
-import { Http1ServerConnection } from "../http1/server_connection.ts";
 import { Http2Connection } from "../http2/connection.ts";
+import { FloodKind } from "../http2/flood.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Reason } from "../reasons.ts";
-import type { Limits } from "../state/limits.ts";
 import { ErrorCode, type Fields, type HttpError, type RequestHead } from "../wire/http_handler.ts";
 import type { BackendSession } from "./backend_session.ts";
+import type { BufferHolder } from "./buffer_budget.ts";
+import { type ClientCodec, clientCodec, reasonOf } from "./client_codec.ts";
+import { expireIfLate, HeadClock } from "./client_deadlines.ts";
 import { Exchange } from "./exchange.ts";
+import type { ExchangeCredit } from "./exchange_credit.ts";
 import type { ConnectionContext } from "./http_plane.ts";
 import type { HttpService } from "./http_service.ts";
 import { HttpSession, NEVER_MS } from "./http_session.ts";
@@ -21,25 +24,34 @@ import { type ClientProtocols, type Way, Ways } from "./way.ts";
 const UNREAD_BYTES_MAX = 262_144;
 /** Between the announcement of the end and the last stream that is taken: a round trip. */
 const GOAWAY_STEP_MS = 250;
+/** A client that has more than this held for it gets no further request served while the worker's budget is tight. */
+const TIGHT_BYTES_MAX = 65_536;
 
 /** One client connection behind its TLS. */
-export class ClientSession extends HttpSession {
+export class ClientSession extends HttpSession implements BufferHolder {
   /** The connection as proxy accepted it. */
   readonly context: ConnectionContext;
   /** Layer 7 of this worker. */
   readonly service: HttpService;
   /** What the client speaks. */
   readonly version: "h2" | "http/1.1";
+  /** Size of the heads of open requests. */
+  headBytes = 0;
+  countedBytes = 0;
   readonly #ways: Ways;
   readonly #onEnd: (reason: Reason) => void;
   readonly #heldBack = new Set<BackendSession>();
+  readonly #heads: HeadClock;
   readonly #bufferedBytesMax: number;
+  /** What the windows of backends' streams may still grow by on this client's account. */
+  #growthBytes: number;
   #requests = 0;
   #idleSinceMs: number;
-  #headSinceMs = 0;
   #drainedMs = 0;
+  #drainReason: Reason = "drained";
   #isLastFixed = false;
   #error: HttpError | undefined;
+  /** Why the connection ends, when that isn't the client's own end. */
   #reason: Reason | undefined;
 
   /** A connection that doesn't serve yet. @param onEnd called once, when nothing is left of the connection */
@@ -56,27 +68,23 @@ export class ClientSession extends HttpSession {
     this.#onEnd = onEnd;
     this.#ways = new Ways(service, context, protocols);
     this.#idleSinceMs = this.nowMs;
-    this.#bufferedBytesMax = service.plane.state.limits.maxBufferedBytesPerConnection / 4;
+    this.#heads = new HeadClock(this.nowMs);
+    const { maxBufferedBytesPerConnection } = service.plane.state.limits;
+    this.#bufferedBytesMax = maxBufferedBytesPerConnection / 4;
+    this.#growthBytes = maxBufferedBytesPerConnection / 2;
+    service.buffers.add(this);
   }
 
   /** Begins to serve. */
   serve(transport: Transport): void {
     const { limits } = this.service.plane.state;
-    const allowsTunnels = this.#ways.allowsExtendedConnect;
-    this.attach(
-      this.version === "h2"
-        ? new Http2Connection(this, {
-          role: "server",
-          enableConnectProtocol: allowsTunnels,
-          ...http2Limits(limits),
-        })
-        : new Http1ServerConnection(this, {
-          maxHeaderBytes: limits.maxHeaderBytes,
-          maxHeaderFields: limits.maxHeaderFields,
-        }),
-      transport,
-    );
-    if (this.service.isDraining) this.drain();
+    this.attach(clientCodec(this, this.version, limits, this.#ways.allowsExtendedConnect), transport);
+    if (this.service.isDraining) this.drain("drained");
+  }
+
+  /** The codec, which is one of a server. */
+  get #server(): ClientCodec {
+    return this.codec as ClientCodec;
   }
 
   /** Whether a backend's reset can be told to the client; else it gets an answer. */
@@ -100,24 +108,42 @@ export class ClientSession extends HttpSession {
     this.#heldBack.add(backend);
   }
 
-  /** Writes, and lets backends go on that were held back. */
+  /** Writes, tells the worker's budget what is held, and lets backends go on that were held back. */
   override flush(): void {
     super.flush();
+    if (this.isGone) return;
+    const { bufferedBytes, heldBytes } = this.#server;
+    const bytes = bufferedBytes + heldBytes + this.headBytes + this.transport.unwrittenBytes;
+    this.service.buffers.count(this, bytes);
     if (this.#heldBack.size === 0 || this.isOverBuffered) return;
     for (const backend of this.#heldBack) backend.mark();
     this.#heldBack.clear();
   }
 
-  /** A request id of ours. */
+  /** Ends the connection because it holds most of what is too much for the worker. */
+  shed(): void {
+    if (this.isGone) return;
+    this.#reason ??= "flood";
+    const { codec } = this;
+    if (codec instanceof Http2Connection && this.transport.isReady && !this.isOver) {
+      codec.abort(ErrorCode.ENHANCE_YOUR_CALM, "the worker holds too much", FloodKind.WORKER_BUFFER);
+    } else {
+      this.service.countFlood(FloodKind.WORKER_BUFFER);
+      this.context.end("flood", true);
+    }
+  }
+
+  /** A request id of ours for the request that has just begun. */
   nextRequestId(): string {
-    return `${this.context.id}-${(++this.#requests).toString(36)}`;
+    return `${this.context.id}-${this.#requests.toString(36)}`;
   }
 
   /** Takes no new requests; ends when those that are open have. */
-  drain(): void {
+  drain(reason: Reason): void {
     if (this.#drainedMs > 0 || this.isOver) return;
     this.nowMs = performance.now();
     this.#drainedMs = this.nowMs;
+    this.#drainReason = reason;
     this.codec.goAway(ErrorCode.NO_ERROR);
     this.mark();
     this.lookWithin(GOAWAY_STEP_MS);
@@ -126,9 +152,12 @@ export class ClientSession extends HttpSession {
   /** A request has begun. */
   override request(streamId: number, head: RequestHead, end: boolean): void {
     const exchange = new Exchange(this, streamId, head, end);
+    this.#requests++;
+    this.headBytes += exchange.headBytes;
     this.exchanges.set(streamId, exchange);
     this.lookWithin(this.service.lookMs);
-    exchange.begin();
+    if (this.countedBytes > TIGHT_BYTES_MAX && this.service.buffers.isTight) exchange.refuse(503);
+    else exchange.begin();
   }
 
   /** Content, for its exchange. */
@@ -158,32 +187,43 @@ export class ClientSession extends HttpSession {
     this.isOver = true;
     this.#error = error;
     if (error?.flood !== undefined) this.service.countFlood(error.flood);
+    if (error !== undefined && !this.isEnding) this.#reason ??= reasonOf(error);
+    else if (this.#drainedMs > 0 && !this.isEnding) this.#reason ??= this.#drainReason;
     this.mark();
+  }
+
+  /** Cuts a response off. In HTTP/1.1 that ends the connection, for that reason. */
+  cut(streamId: number, code: number, reason: Reason): void {
+    if (this.version === "http/1.1") this.#reason ??= reason;
+    this.codec.reset(streamId, code);
+    this.mark();
+  }
+
+  /** The open response is the last of an HTTP/1.1 connection, and says so. */
+  closeAfterResponse(): void {
+    if (this.version === "http/1.1") this.codec.goAway(ErrorCode.NO_ERROR);
   }
 
   /** An exchange is over: counts and tells it. */
   exchangeDone(exchange: Exchange): void {
     this.#idleSinceMs = this.nowMs;
+    this.headBytes -= exchange.headBytes;
+    this.#growthBytes += exchange.grownBytes;
     this.service.countRequest(exchange);
   }
 
   /** Whether the client reads what it is sent. */
   protected get wantsInput(): boolean {
-    const { codec } = this;
-    if (!(codec instanceof Http2Connection)) return (codec as Http1ServerConnection).wantsInput;
+    const codec = this.#server;
+    if (!(codec instanceof Http2Connection)) return codec.wantsInput;
     return this.transport.isReady || codec.bufferedBytes < UNREAD_BYTES_MAX;
   }
 
   /** Counts, and notes when a head began to arrive. */
   protected fed(bytes: number): void {
     this.context.bytesReceived += bytes;
-    const codec = this.http1;
-    if (codec === undefined) return;
-    if (!(codec as Http1ServerConnection).isHeadPartial) this.#headSinceMs = 0;
-    else if (this.#headSinceMs === 0) {
-      this.#headSinceMs = this.nowMs;
-      this.lookWithin(this.service.lookMs);
-    }
+    this.#heads.fed(this.#server, this.#requests, this.nowMs);
+    if (this.#heads.sinceMs(this.#server) > 0) this.lookWithin(this.service.lookMs);
   }
 
   /** Counts. */
@@ -192,12 +232,9 @@ export class ClientSession extends HttpSession {
   }
 
   /** Lets the backend send more of a response. */
-  protected credit(exchange: Exchange): void {
-    const { backend, backendStreamId, owedToBackend } = exchange;
-    exchange.owedToBackend = 0;
-    if (backend === undefined || backend.isGone) return;
-    backend.codec.credit(backendStreamId, owedToBackend);
-    backend.mark();
+  protected credit(exchange: ExchangeCredit): void {
+    const mayGrow = !exchange.isDone && !this.isOverBuffered && !this.service.buffers.isTight;
+    this.#growthBytes -= exchange.payBackend(mayGrow ? this.#growthBytes : 0);
   }
 
   /** Ends what is late. */
@@ -212,10 +249,9 @@ export class ClientSession extends HttpSession {
       expireIfLate(exchange, limits, nowMs);
       exchange.look();
     }
-    if (this.#headSinceMs > 0 && nowMs - this.#headSinceMs >= limits.requestHeaderTimeoutMs) {
-      this.#end("http_idle");
-    }
-    if (this.exchanges.size > 0 || this.#headSinceMs > 0 || this.codec.openStreams > 0) {
+    const headSinceMs = this.#heads.sinceMs(this.#server);
+    if (headSinceMs > 0 && nowMs - headSinceMs >= limits.requestHeaderTimeoutMs) this.#endLate();
+    if (this.exchanges.size > 0 || headSinceMs > 0 || this.codec.openStreams > 0) {
       return this.service.lookMs;
     }
     if (limits.httpIdleTimeoutMs === 0) return this.version === "h2" ? 60_000 : NEVER_MS;
@@ -223,6 +259,14 @@ export class ClientSession extends HttpSession {
     if (leftMs <= 0) this.#end("http_idle");
     // The codec wants to be looked at while its SETTINGS aren't acknowledged.
     return Math.max(50, Math.min(leftMs, this.version === "h2" ? 60_000 : leftMs));
+  }
+
+  /** Ends a connection whose client doesn't finish what it has begun. */
+  #endLate(): void {
+    const { codec } = this;
+    if (!(codec instanceof Http2Connection)) return this.#end("http_timeout");
+    this.#reason ??= "http_timeout";
+    codec.abort(ErrorCode.ENHANCE_YOUR_CALM, "a field block or SETTINGS did not come in time");
   }
 
   /** Ends an idle connection in good order. */
@@ -241,49 +285,16 @@ export class ClientSession extends HttpSession {
   /** FIN where everything is whole, else RST. */
   protected finish(): void {
     const error = this.#error;
-    const isCut = this.version === "http/1.1" && error !== undefined && error.status === undefined &&
-      error.flood === undefined;
+    const isCut = this.version === "http/1.1" && error !== undefined && error.status === undefined;
     // A FIN would make a response that ends with the connection look whole.
-    if (isCut) this.context.end("backend_reset");
+    if (isCut) this.context.end(this.#reason ?? "client_eof", true);
     else this.transport.finish();
   }
 
   /** Tells who waits for the end. */
   protected ended(broken: boolean): void {
+    this.service.buffers.delete(this);
     this.#ways.close();
-    this.#onEnd(this.context.endedBy ?? this.#reasonOf(broken));
+    this.#onEnd(this.context.endedBy ?? this.#reason ?? (broken ? "client_reset" : "client_eof"));
   }
-
-  #reasonOf(broken: boolean): Reason {
-    if (this.#reason !== undefined) return this.#reason;
-    if (this.#error?.flood !== undefined) return "flood";
-    if (this.#drainedMs > 0) return "http_idle";
-    return broken ? "client_reset" : "client_eof";
-  }
-}
-
-function expireIfLate(exchange: Exchange, limits: Limits, nowMs: number): void {
-  const { responseHeaderTimeoutMs, streamIdleTimeoutMs } = limits;
-  const waitsForHead = exchange.status === 0 && exchange.isRequestEnded && !exchange.isGrpc;
-  if (waitsForHead && responseHeaderTimeoutMs > 0 && exchange.upgrade === undefined) {
-    if (nowMs - exchange.requestEndedMs >= responseHeaderTimeoutMs) return exchange.refuse(504);
-  }
-  if (streamIdleTimeoutMs === 0 || nowMs - exchange.lastMs < streamIdleTimeoutMs) return;
-  if ((exchange.isGrpc || exchange.isTunnel) && !exchange.isBlocked) return;
-  exchange.refuse(504);
-}
-
-function http2Limits(limits: Limits) {
-  const { maxHeaderBytes, maxHeaderFields, maxConcurrentStreams, maxResetsPerSecond, maxResetsBurst } =
-    limits;
-  return {
-    maxHeaderBytes,
-    maxHeaderFields,
-    maxConcurrentStreams,
-    maxResetsPerSecond,
-    maxResetsBurst,
-    maxControlFramesPerSecond: limits.maxControlFramesPerSecond,
-    maxContinuationFrames: limits.maxContinuationFrames,
-    maxBufferedBytesPerConnection: limits.maxBufferedBytesPerConnection,
-  };
 }

@@ -37,6 +37,7 @@ export const ERROR_ROWS: Readonly<Record<number, ErrorRow>> = {
     detail: "the method is not served",
     fields: ["allow", ALLOWED_METHODS],
   },
+  408: { text: "Request Timeout", grpcStatus: 4, detail: "the request content did not come in time" },
   413: { text: "Content Too Large", grpcStatus: 8, detail: "the request content is over the limit" },
   421: {
     text: "Misdirected Request",

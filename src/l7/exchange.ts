@@ -6,11 +6,11 @@
  */
 
 import { LINGER_BYTES, LINGER_MS } from "../net/transport.ts";
+import type { Reason } from "../reasons.ts";
 import { ErrorCode, type Fields, type ResponseHead } from "../wire/http_handler.ts";
 import type { BackendSession } from "./backend_session.ts";
 import { errorResponse } from "./error_rules.ts";
-import { ExchangeRecord } from "./exchange_record.ts";
-import { HeldContent } from "./held_content.ts";
+import { ExchangeCredit } from "./exchange_credit.ts";
 import { isIdempotent, outboundRequest } from "./request_rules.ts";
 import { outboundResponse, outboundTrailers, passedResetCode } from "./response_rules.ts";
 import { Upgrade } from "./upgrade.ts";
@@ -28,18 +28,7 @@ export interface BackendLoss {
 }
 
 /** A request from its head to the last byte of its response. */
-export class Exchange extends ExchangeRecord {
-  /** The backend connection that it is on, or was last. */
-  backend: BackendSession | undefined;
-  /** Its stream there; 0 = none. */
-  backendStreamId = 0;
-  /** Credit that the client's connection owes the backend's stream, and the other way round. */
-  owedToBackend = 0;
-  /** Credit that the backend's connection owes the client's stream. */
-  owedToClient = 0;
-  /** Request content that may be needed again; credit for it is kept back. Absent = it is passed on as it comes. */
-  #held: HeldContent | undefined = new HeldContent();
-  #isOnBackend = false;
+export class Exchange extends ExchangeCredit {
   /** Request content that came when nobody wanted it any more. */
   #unwantedBytes = 0;
 
@@ -65,20 +54,20 @@ export class Exchange extends ExchangeRecord {
   requestData(bytes: Uint8Array, isLast: boolean): void {
     const { client } = this;
     this.lastMs = client.nowMs;
-    this.requestBytes += bytes.length;
+    this.receivedRequest(bytes.length);
     if (isLast) this.#endRequest();
-    if (this.isResponseEnded && !this.#isOnBackend) {
-      client.codec.credit(this.streamId, bytes.length);
+    if (this.isResponseEnded && !this.isOnBackend) {
+      this.throwAway(bytes.length);
       this.#unwantedBytes += bytes.length;
       return this.#settle();
     }
-    if (this.way!.isOverBytes(this.requestBytes) && !this.isTunnel) return this.refuse(413);
-    this.#held?.keep(bytes);
-    if (!this.#isOnBackend) return;
+    if (this.way!.isOverBytes(this.requestBytes) && !this.isTunnel) return this.refuse(413, "over_limit");
+    this.held?.keep(bytes);
+    if (!this.isOnBackend) return;
     const backend = this.backend!;
     backend.codec.data(this.backendStreamId, bytes, isLast);
     backend.mark();
-    if (this.#held?.isOverLimit === true) this.#letGo();
+    if (this.held?.isOverLimit === true) this.#letGo();
     if (isLast) this.#settle();
   }
 
@@ -87,8 +76,8 @@ export class Exchange extends ExchangeRecord {
     this.lastMs = this.client.nowMs;
     this.#endRequest();
     const outbound = outboundTrailers(fields);
-    if (this.#held !== undefined) this.#held.trailers = outbound;
-    if (!this.#isOnBackend) return this.#settle();
+    if (this.held !== undefined) this.held.trailers = outbound;
+    if (!this.isOnBackend) return this.#settle();
     const backend = this.backend!;
     backend.codec.trailers(this.backendStreamId, outbound);
     backend.mark();
@@ -106,14 +95,14 @@ export class Exchange extends ExchangeRecord {
   onBackend(backend: BackendSession, streamId: number): void {
     this.backend = backend;
     this.backendStreamId = streamId;
-    this.#isOnBackend = true;
-    this.#held?.replay(backend.codec, streamId, this.isRequestEnded);
-    if (this.#held?.isOverLimit === true) this.#letGo();
+    this.isOnBackend = true;
+    this.held?.replay(backend.codec, streamId, this.isRequestEnded);
+    if (this.held?.isOverLimit === true) this.#letGo();
   }
 
   /** Whether the head alone is the whole request. */
   get endsWithHead(): boolean {
-    return this.isRequestEnded && this.requestBytes === 0 && this.#held?.trailers === undefined;
+    return this.isRequestEnded && this.requestBytes === 0 && this.held?.trailers === undefined;
   }
 
   /** A response head from the backend. */
@@ -144,7 +133,7 @@ export class Exchange extends ExchangeRecord {
   responseData(bytes: Uint8Array, isLast: boolean): void {
     const { client } = this;
     this.lastMs = this.backend!.nowMs;
-    this.responseBytes += bytes.length;
+    this.receivedResponse(bytes.length);
     client.codec.data(this.streamId, bytes, isLast);
     client.mark();
     if (isLast) this.#endResponse();
@@ -162,38 +151,37 @@ export class Exchange extends ExchangeRecord {
   /** The backend, or what it sent, has ended the stream: tries again where that is safe, else tells the client. */
   backendLost(loss: BackendLoss): void {
     if (this.isDone) return;
-    this.#isOnBackend = false;
+    this.isOnBackend = false;
     if (this.isResponseEnded) return this.#cutRequest();
     if (this.status === 0 && this.#isRepeatable(loss)) {
       this.isRetried = true;
       return this.way!.pool.acquire(this);
     }
     if (this.status === 0 && !(loss.isReset && this.client.takesResets)) return this.refuse(502);
-    this.client.codec.reset(this.streamId, passedResetCode(loss.code));
-    this.client.mark();
+    this.client.cut(this.streamId, passedResetCode(loss.code), "backend_reset");
     this.#done();
   }
 
   #isRepeatable(loss: BackendLoss): boolean {
-    if (this.isRetried || this.#held === undefined) return false;
+    if (this.isRetried || this.held === undefined) return false;
     return loss.safeToRetry || (loss.isStale && this.hasNoContent && isIdempotent(this.head.method));
   }
 
-  /** Answers by itself; what a client has already been answered is cut off instead. */
-  refuse(status: number): void {
+  /** Answers by itself; what a client has already been answered is cut off instead, for `reason`. */
+  refuse(status: number, reason: Reason = "backend_reset"): void {
     if (this.isDone || this.isResponseEnded) return;
     const { client, streamId } = this;
     this.#leaveBackend(ErrorCode.CANCEL);
     this.backendStreamId = 0;
     if (this.status !== 0) {
-      client.codec.reset(streamId, ErrorCode.INTERNAL_ERROR);
-      client.mark();
+      client.cut(streamId, ErrorCode.INTERNAL_ERROR, reason);
       return this.#done();
     }
     const { head, content } = errorResponse(status, this.isGrpc);
     const isHeadOnly = content.length === 0 || this.head.method === "HEAD";
     this.status = status;
     this.firstByteMs = this.lastMs = client.nowMs;
+    if (!this.isRequestEnded && this.upgrade === undefined) client.closeAfterResponse();
     client.codec.response(streamId, head, isHeadOnly);
     if (!isHeadOnly) client.codec.data(streamId, content, true);
     this.responseBytes += isHeadOnly ? 0 : content.length;
@@ -205,40 +193,31 @@ export class Exchange extends ExchangeRecord {
   responseTaken(bytes: number): void {
     this.lastMs = Math.max(this.lastMs, this.client.nowMs);
     if (this.backendStreamId === 0) return this.#settle();
-    if (this.owedToBackend === 0) this.client.owe(this);
-    this.owedToBackend += bytes;
+    this.oweBackend(bytes);
     if (this.isResponseEnded) this.#settle();
   }
 
   /** Bytes of the request have moved into the backend's output. */
   requestTaken(bytes: number): void {
     this.lastMs = Math.max(this.lastMs, this.backend!.nowMs);
-    if (this.#held !== undefined) return;
-    if (this.owedToClient === 0) this.backend!.owe(this);
-    this.owedToClient += bytes;
+    if (this.held !== undefined) return;
+    this.oweClient(bytes);
     if (this.isResponseEnded) this.#settle();
-  }
-
-  /** Whether either side's window holds up what the other has sent. */
-  get isBlocked(): boolean {
-    if (this.client.codec.pending(this.streamId) > 0) return true;
-    return this.#isOnBackend && this.backend!.codec.pending(this.backendStreamId) > 0;
   }
 
   /** Time has passed: ends a request that goes on after its response. */
   look(): void {
-    if (this.isResponseEnded && !this.#isOnBackend) this.#cutRequest();
+    if (this.isResponseEnded && !this.isOnBackend) this.#cutRequest();
   }
 
   /** Everything held goes on its own way from now on, and is credited. */
   #letGo(): void {
-    const held = this.#held;
+    const held = this.held;
     if (held === undefined) return;
-    this.#held = undefined;
+    this.held = undefined;
     const taken = held.bytes - this.backend!.codec.pending(this.backendStreamId);
     if (taken <= 0) return;
-    if (this.owedToClient === 0) this.backend!.owe(this);
-    this.owedToClient += taken;
+    this.oweClient(taken);
     this.backend!.mark();
   }
 
@@ -249,7 +228,7 @@ export class Exchange extends ExchangeRecord {
 
   #endResponse(): void {
     this.isResponseEnded = true;
-    if (!this.isRequestEnded && !this.#isOnBackend) this.#cutRequest();
+    if (!this.isRequestEnded && !this.isOnBackend) this.#cutRequest();
     else this.#settle();
   }
 
@@ -272,14 +251,14 @@ export class Exchange extends ExchangeRecord {
   /** Ends the exchange when both messages are complete and have left. */
   #settle(): void {
     if (this.isDone || !this.isResponseEnded) return;
-    if (!this.#isOnBackend) return this.#cutRequest();
+    if (!this.isOnBackend) return this.#cutRequest();
     if (!this.isRequestEnded || this.isBlocked) return;
     this.#done();
   }
 
   #leaveBackend(code: number): void {
-    if (this.#isOnBackend) {
-      this.#isOnBackend = false;
+    if (this.isOnBackend) {
+      this.isOnBackend = false;
       const backend = this.backend!;
       backend.exchanges.delete(this.backendStreamId);
       backend.codec.reset(this.backendStreamId, code);
@@ -290,10 +269,11 @@ export class Exchange extends ExchangeRecord {
   #done(): void {
     if (this.isDone) return;
     this.isDone = true;
-    this.#held = undefined;
+    this.held = undefined;
     this.client.exchanges.delete(this.streamId);
-    if (this.#isOnBackend) this.backend!.exchanges.delete(this.backendStreamId);
-    this.#isOnBackend = false;
+    if (this.isOnBackend) this.backend!.exchanges.delete(this.backendStreamId);
+    this.isOnBackend = false;
+    this.payRest();
     this.client.exchangeDone(this);
   }
 }

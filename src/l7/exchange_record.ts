@@ -14,6 +14,8 @@ import type { Way } from "./way.ts";
 export class ExchangeRecord {
   /** Whose request it is. */
   readonly client: ClientSession;
+  /** Size of the head, which is kept as long as the exchange. */
+  readonly headBytes: number;
   /** Its stream of the client's connection. */
   readonly streamId: number;
   /** As the client sent it. */
@@ -56,6 +58,9 @@ export class ExchangeRecord {
     this.head = head;
     this.isRequestEnded = isEnded;
     this.isGrpc = isGrpcRequest(head);
+    let headBytes = head.path.length + head.authority.length;
+    for (const text of head.fields) headBytes += text.length;
+    this.headBytes = headBytes;
     this.startedMs = this.lastMs = client.nowMs;
     if (isEnded) this.requestEndedMs = this.startedMs;
   }

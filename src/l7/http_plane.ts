@@ -48,8 +48,8 @@ export interface HttpPlane {
 export interface Termination {
   /** The connection was ended from outside: what layer 7 holds of it goes at once. */
   abort(): void;
-  /** Takes no new requests, ends after those that are open. */
-  drain(): void;
+  /** Takes no new requests, ends after those that are open. @param reason why the connection ends when it is done so */
+  drain(reason: Reason): void;
 }
 
 /** One accepted connection that is to be terminated. */
@@ -80,6 +80,10 @@ export interface ConnectionContext {
   tlsMs: number | undefined;
   /** Set by layer 7. */
   termination: Termination | undefined;
-  /** Ends the connection at once; a reason that peers see as RST resets it. The first reason stands. */
-  end(reason: Reason): void;
+  /**
+   * Ends the connection at once; the first reason stands.
+   *
+   * @param isCut with RST, whatever the reason; default: as the reason says
+   */
+  end(reason: Reason, isCut?: boolean): void;
 }

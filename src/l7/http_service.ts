@@ -8,6 +8,7 @@ import type { Deadlines } from "../net/deadlines.ts";
 import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.ts";
 import type { Limits } from "../state/limits.ts";
 import type { BackendTarget } from "./backend_target.ts";
+import { BufferBudget } from "./buffer_budget.ts";
 import type { Exchange } from "./exchange.ts";
 import { Flusher } from "./flusher.ts";
 import type { HttpPlane } from "./http_plane.ts";
@@ -23,6 +24,8 @@ export class HttpService {
   readonly plane: HttpPlane;
   /** Marks of the connections that have output. */
   readonly flusher: Flusher = new Flusher();
+  /** What all clients have this worker hold. */
+  readonly buffers: BufferBudget;
   /** Keys of backends that have announced extended CONNECT. */
   readonly announcedConnect: Set<string> = new Set();
   /** New connections are told at once that they are the last. */
@@ -31,9 +34,15 @@ export class HttpService {
   #backends = 0;
   #lookMs = 0;
 
-  /** Nothing is opened. @param plane the worker; read when there is something to serve, not before */
-  constructor(plane: HttpPlane) {
+  /**
+   * Nothing is opened.
+   *
+   * @param plane the worker; read when there is something to serve, not before
+   * @param buffers default: one with the standard limit
+   */
+  constructor(plane: HttpPlane, buffers: BufferBudget = new BufferBudget()) {
     this.plane = plane;
+    this.buffers = buffers;
   }
 
   /** All deadlines of the worker. */

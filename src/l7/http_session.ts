@@ -12,6 +12,7 @@ import { Deadline, type Deadlines } from "../net/deadlines.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
 import type { Fields, HttpError, HttpHandler, RequestHead, ResponseHead } from "../wire/http_handler.ts";
 import type { Exchange } from "./exchange.ts";
+import type { ExchangeCredit } from "./exchange_credit.ts";
 import type { Flusher } from "./flusher.ts";
 
 /** A codec in either version and role. */
@@ -41,7 +42,7 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   readonly #tools: SessionTools;
   readonly #deadline = new Deadline((nowMs) => this.#look(nowMs));
   /** Exchanges whose source waits for credit until what was taken has gone. */
-  #owed: Exchange[] = [];
+  #owed: ExchangeCredit[] = [];
   #codec: HttpCodec | undefined;
   #http1: Http1ServerConnection | Http1ClientConnection | undefined;
   #transport: Transport | undefined;
@@ -91,7 +92,7 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   }
 
   /** Pays `exchange`'s source when what was taken of it has gone. */
-  owe(exchange: Exchange): void {
+  owe(exchange: ExchangeCredit): void {
     this.#owed.push(exchange);
   }
 
@@ -183,7 +184,7 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   /** Bytes are being written. */
   protected abstract sent(bytes: number): void;
   /** Gives an exchange's source the credit that this side owes it. */
-  protected abstract credit(exchange: Exchange): void;
+  protected abstract credit(exchange: ExchangeCredit): void;
   /** Time to look at what is late. @returns ms until the next look, or {@linkcode NEVER_MS} */
   protected abstract look(nowMs: number): number;
   /** The connection has gone under an exchange that the codec doesn't know any more. */

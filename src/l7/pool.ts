@@ -4,14 +4,11 @@
  * @module
  */
 
-import { BackendSession } from "./backend_session.ts";
+import { BackendSession, STREAMS_PER_CONNECTION } from "./backend_session.ts";
 import type { BackendTarget } from "./backend_target.ts";
 import { dialBackend } from "./backend_dial.ts";
 import type { Exchange } from "./exchange.ts";
 import type { HttpService } from "./http_service.ts";
-
-/** Requests that one HTTP/2 connection is expected to take, when deciding how many to dial. */
-const STREAMS_PER_CONNECTION = 100;
 
 /** A pool. HTTP/2 connections are shared and grown by their stream limit, HTTP/1.1 ones carry one request at a time. */
 export class Pool {

@@ -44,6 +44,8 @@ class TerminatedConnection implements Termination {
   readonly #context: ConnectionContext;
   readonly #accepting: Accepting;
   #session: ClientSession | undefined;
+  /** Set when it was to drain before it had begun. */
+  #drainReason: Reason | undefined;
 
   constructor(service: HttpService, context: ConnectionContext, accepting: Accepting) {
     this.#service = service;
@@ -56,8 +58,9 @@ class TerminatedConnection implements Termination {
     this.#accepting.destroy();
   }
 
-  drain(): void {
-    this.#session?.drain();
+  drain(reason: Reason): void {
+    this.#drainReason = reason;
+    this.#session?.drain(reason);
   }
 
   /** The TLS library writes no alert for a hello that it can't answer. */
@@ -93,6 +96,7 @@ class TerminatedConnection implements Termination {
     this.#session = new ClientSession(this.#service, context, { version, tls }, ended.resolve);
     const reset = () => context.end("backend_reset");
     this.#session.serve(new TlsTransport(socket, this.#session, { deadlines, reset }));
+    if (this.#drainReason !== undefined) this.#session.drain(this.#drainReason);
     return await ended.promise;
   }
 }

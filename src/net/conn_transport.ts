@@ -51,6 +51,10 @@ export class ConnTransport implements Transport {
     this.#tools = tools;
   }
 
+  get unwrittenBytes(): number {
+    return this.#unwritten?.length ?? 0;
+  }
+
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
@@ -96,6 +100,11 @@ export class ConnTransport implements Transport {
     this.#clear();
     this.#tools.resetter.reset(this.#conn);
     this.#handler.disconnected(false);
+  }
+
+  /** Ends it now, with FIN: for a connection on which nothing is under way. Its descriptor is free when this returns. */
+  close(): void {
+    this.#disconnect(false);
   }
 
   #wrote(count: number): void {

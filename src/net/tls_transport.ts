@@ -50,6 +50,10 @@ export class TlsTransport implements Transport {
     return this.#unwritten < UNWRITTEN_BYTES_MAX && !this.#isOver;
   }
 
+  get unwrittenBytes(): number {
+    return this.#unwritten;
+  }
+
   start(): void {
     this.#socket.on("end", () => this.#ended());
     this.#socket.on("data", (bytes: Uint8Array) => this.#read(bytes));

@@ -21,6 +21,8 @@ export interface TransportHandler {
 export interface Transport {
   /** Whether `write` may be called. */
   readonly isReady: boolean;
+  /** Bytes given to `write` that haven't gone to the kernel. */
+  readonly unwrittenBytes: number;
   /** Begins to read. */
   start(): void;
   /** Sends bytes, which belong to the transport from now on. */

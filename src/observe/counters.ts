@@ -75,6 +75,7 @@ export const FLOOD_KINDS = [
   "header_expansion",
   "buffered_bytes",
   "unread_output",
+  "worker_buffer",
 ] as const;
 /** A way to cost more than one gives. */
 export type FloodKind = typeof FLOOD_KINDS[number];

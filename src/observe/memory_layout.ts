@@ -14,7 +14,7 @@ import { RATE_TABLE_BYTES, RateTable } from "./rate_table.ts";
 
 const MAGIC = 0x6d637078;
 /** Raised with every change of the layout: a worker of another build refuses to map it. */
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 const HEADER_BYTES = 64;
 /** Where the secret of the address tables stands in the header, in words. */
 const SECRET_OFFSET_WORDS = 4;

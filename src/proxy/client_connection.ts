@@ -254,12 +254,12 @@ export class ClientConnection implements AdmitFacts, RouteFacts<Route>, Connecti
 
   /**
    * Ends the connection at once, whatever it waits for; the first reason stands. A reason that peers see as RST
-   * resets both sides, a reset by one peer resets the other, any other closes them.
+   * resets both sides, and so does `isCut`; a reset by one peer resets the other, any other reason closes them.
    */
-  end(reason: Reason): void {
+  end(reason: Reason, isCut = false): void {
     if (this.endedBy !== undefined) return;
     this.endedBy = reason;
-    const isReset = REASONS[reason].ending === "rst";
+    const isReset = isCut || REASONS[reason].ending === "rst";
     this.#endSocket(this.socket, isReset || reason === "backend_reset");
     if (this.backend !== undefined) this.#endSocket(this.backend, isReset || reason === "client_reset");
     this.termination?.abort();

@@ -77,7 +77,7 @@ export interface QueriedConnection {
   /** See {@linkcode OpenConnection}. */
   readonly bytesSent: number;
   /** The HTTP on it, which takes no new requests once it is drained; absent = layer 4. */
-  readonly termination?: { drain(): void } | undefined;
+  readonly termination?: { drain(reason: Reason): void } | undefined;
   /** ISO code of an address. */
   country(address: IpAddress): string | undefined;
   /** Ends it; the first reason stands. */

@@ -100,7 +100,7 @@ export function closeConnections(
   if (afterMs <= 0 || found.size === 0) {
     end();
   } else {
-    for (const connection of found) connection.termination?.drain();
+    for (const connection of found) connection.termination?.drain(reason);
     Deno.unrefTimer(setTimeout(end, Math.min(afterMs, AFTER_MAX_MS)));
   }
   return found.size;

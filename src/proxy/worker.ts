@@ -251,7 +251,7 @@ class Worker implements DataPlane {
   async #drain(shutdownTimeoutMs: number): Promise<void> {
     this.#state.closeListeners();
     this.http.isDraining = true;
-    for (const connection of this.connections) connection.termination?.drain();
+    for (const connection of this.connections) connection.termination?.drain("drained");
     const cut = await this.connections.whenEmpty(shutdownTimeoutMs);
     for (const connection of this.connections) connection.end("drained");
     this.resetter.flush();

@@ -135,8 +135,13 @@ export interface HttpConnection {
    * Bytes given by `data` of the handler were taken by the other side: the peer may send as many again. Owed
    * for every byte, also when the stream has ended since: what the owner holds counts against the windows that
    * other streams can get. What is held of a stream that the owner itself resets counts as taken.
+   *
+   * @param growthMax by how much the window may grow at most; default: as the codec's own limit allows
+   * @returns by how much it has grown; always 0 in HTTP/1.1, whose windows are fixed
    */
-  credit(streamId: number, flowBytes: number): void;
+  credit(streamId: number, flowBytes: number, growthMax?: number): number;
+  /** Content given to the handler and not yet credited, in bytes. */
+  readonly heldBytes: number;
   /** Bytes of content accepted by `data` and not yet moved to the output, for one stream. */
   pending(streamId: number): number;
   /** Graceful end: first step announces, second step (call again) fixes the last stream. Open streams go on. */

@@ -11,17 +11,21 @@
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
 import { once } from "node:events";
+import { BUFFERED_BYTES_MAX } from "../../src/l7/buffer_budget.ts";
+import { floodCounter } from "../../src/observe/counters.ts";
 import { CodecBackend } from "../l7/codec_backend.ts";
 import { fillPattern, patternSha256 } from "../support/pattern.ts";
 import { print } from "../support/print.ts";
 import { pssKib } from "../support/processes.ts";
 import { startProxy } from "../support/proxy.ts";
 import { serveQuietly, stopQuietly } from "../support/quiet.ts";
+import { ErrorCode } from "../../src/wire/http_handler.ts";
 import { concat } from "../http2/raw_peer.ts";
 import { eventually, pause } from "./eventually.ts";
 import { Http2Client } from "./http2_client.ts";
 import { L7Client } from "./l7_client.ts";
 import { openSite, type Site } from "./l7_site.ts";
+import { SharedCounters } from "./shared_counters.ts";
 import { sharedMemoryOf, socketCount } from "./shared_counts.ts";
 
 const IS_FULL = Deno.env.has("MC_PROXY_TEST_FULL");
@@ -36,6 +40,10 @@ const RESPONSE_BYTES = 256 * KIB;
  * doubling; or a connection to an HTTP/1.1 backend for each stream.
  */
 const HELD_KIB_MAX = 2 * (512 + 16 * STREAMS);
+/** ARCHITECTURE.md, Limits: what a worker holds for all clients, in buffers up to half as large again. */
+const WORKER_KIB_MAX = BUFFERED_BYTES_MAX * 1.5 / KIB;
+/** Objects and TLS of a stalled connection of a hundred streams. */
+const CONNECTION_KIB = 400;
 /** What the heaps of two fresh workers grow by with any work. */
 const HEAP_KIB = 64 * KIB;
 
@@ -93,6 +101,61 @@ Deno.test("a hundred connections of a hundred streams without a window hold what
       await stopQuietly(proxy);
     });
   }
+});
+
+Deno.test("more stalled connections than a worker may hold cost it no more, and honest clients nothing", async () => {
+  const connections = IS_FULL ? 400 : 120;
+  await using site = await openSite();
+  const authority = await authorityOf(site);
+  const content = new Uint8Array(RESPONSE_BYTES);
+  await using backend = new CodecBackend({
+    version: "h2",
+    http2: { maxConcurrentStreams: 1_000, maxBufferedBytesPerConnection: 1e9 },
+    onHead: (stream) => {
+      if (stream.request!.path === "/honest") {
+        return stream.respond(200, { fields: ["content-length", "2"], text: "ok" });
+      }
+      stream.respond(200, { isOpen: true });
+      stream.send(content, true);
+    },
+  });
+  const route = site.route(NAME, `127.0.0.1:${backend.port}`);
+  await using proxy = await startProxy({ listeners: [{ routes: [route] }], proxy: { workers: 1 } });
+  const { program, addr } = proxy;
+  const [worker] = program.workers();
+  const before = pssKib(worker!);
+  const clients: Http2Client[] = [];
+  try {
+    let served = 0;
+    for (let opened = 0; opened < connections; opened++) {
+      const client = await Http2Client.open({ addr, name: NAME, authority, windowBytes: 0 });
+      clients.push(client);
+      await client.send(concat(...Array.from({ length: STREAMS }, () => client.request("/large"))));
+      await client.until("all heads", () => client.came.heads === STREAMS || client.isEnded);
+      if (opened % 10 !== 9) continue;
+      using honest = await L7Client.open(addr, NAME, authority);
+      assert.equal(await honest.get("/honest"), 200);
+      await honest.close();
+      served++;
+      const growth = pssKib(worker!) - before;
+      const open = clients.filter(({ isEnded }) => !isEnded).length;
+
+      assert.ok(growth <= WORKER_KIB_MAX + open * CONNECTION_KIB + HEAP_KIB, `${growth} KiB of ${open} open`);
+    }
+    const ended = clients.filter(({ isEnded }) => isEnded);
+    assert.equal(served, connections / 10);
+    assert.ok(ended.length > connections / 4, `${ended.length} of ${connections} ended`);
+    const calm = ended.filter(({ goAwayCode }) => goAwayCode === ErrorCode.ENHANCE_YOUR_CALM);
+    assert.ok(calm.length > ended.length / 2, `${calm.length} of ${ended.length} were told`);
+    await program.connectionEvent({ reason: "flood" });
+    const counted = new SharedCounters(program, 1).counted(floodCounter("worker_buffer"));
+    assert.ok(counted >= ended.length, `${counted} counted of ${ended.length}`);
+  } finally {
+    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
+  }
+  await eventually("no connection open", () => sharedMemoryOf(program.pid, 1).total(0) === 0);
+  assert.deepEqual(program.workers(), [worker]);
+  await stopQuietly(proxy);
 });
 
 Deno.test("connections that come and go leave the workers' memory where it was", async () => {
@@ -228,6 +291,6 @@ Deno.test("a request head that trickles in is not waited for", async (t) => {
       assert.ok(sent < 200);
     });
   }
-  await proxy.program.connectionEvent({ reason: "http_idle" });
+  await proxy.program.connectionEvent({ reason: "http_timeout" });
   await stopQuietly(proxy);
 });

@@ -143,13 +143,50 @@ Deno.test("bytes of an ended stream that the owner still holds count until it cr
     for (let id = 1; id <= 999; id += 2) {
       peer.headers(id, POST, 0x4);
       peer.data(id, 10_000);
+      peer.connection.credit(id, 1);
       raised += peer.output().filter((line) => line.startsWith(`WINDOW_UPDATE ${id} `)).length;
       peer.data(id, 1, 1);
       peer.connection.response(id, OK, true);
-      if (credit) peer.connection.credit(id, 10_001);
+      if (credit) peer.connection.credit(id, 10_000);
     }
     return raised;
   };
   assert.equal(run(true), 500);
   assert.ok(run(false) < 100);
+});
+
+Deno.test("a window grows only when its content is taken, and by no more than the owner allows", () => {
+  const rows: readonly [taken: number, growthMax: number | undefined, grown: number][] = [
+    [1, 0, 0],
+    [1, 5_000, 5_000],
+    [16_384, undefined, 49_152],
+  ];
+  for (const [taken, growthMax, grown] of rows) {
+    const peer = RawPeer.client();
+    peer.headers(1, POST, 0x4);
+    peer.data(1, 16_384);
+    assert.deepEqual(peer.output(), [], "nothing is announced on receipt");
+    assert.equal(peer.connection.credit(1, taken, growthMax), grown);
+    const announced = taken + grown >= (16_384 + grown) >> 2 ? [`WINDOW_UPDATE 1 ${taken + grown}`] : [];
+    assert.deepEqual(peer.output(), announced);
+    assert.equal(peer.connection.heldBytes, 16_384 - taken);
+  }
+});
+
+Deno.test("heldBytes counts what the owner holds until it is credited or the owner resets the stream", () => {
+  const peer = RawPeer.client();
+  for (const id of [1, 3, 5]) {
+    peer.headers(id, POST, 0x4);
+    peer.data(id, 1_000);
+  }
+  assert.equal(peer.connection.heldBytes, 3_000);
+  peer.connection.credit(1, 400);
+  assert.equal(peer.connection.heldBytes, 2_600);
+  peer.connection.reset(1, 8);
+  assert.equal(peer.connection.heldBytes, 2_000);
+  peer.send(frame(FrameType.RST_STREAM, 0, 3, uint32(8)));
+  assert.equal(peer.connection.heldBytes, 2_000, "the owner holds it still");
+  peer.connection.credit(3, 1_000);
+  peer.connection.credit(3, 1_000);
+  assert.equal(peer.connection.heldBytes, 1_000);
 });

@@ -5,6 +5,7 @@
  */
 
 import type { SecureContext } from "node:tls";
+import { BufferBudget } from "../../src/l7/buffer_budget.ts";
 import { ClientSession } from "../../src/l7/client_session.ts";
 import type { ConnectionContext, HttpPlane } from "../../src/l7/http_plane.ts";
 import { HttpService } from "../../src/l7/http_service.ts";
@@ -31,6 +32,8 @@ export interface CouplingOptions {
   readonly sendProxyProtocol?: boolean;
   /** Backend connections at a time. Default 100. */
   readonly connectionsMax?: number;
+  /** What all clients may have held. Default: as in a worker. */
+  readonly bufferedBytesMax?: number;
   /** Of every route's certificate. Absent = unusable. */
   readonly secureContext?: SecureContext;
 }
@@ -99,7 +102,7 @@ export class Coupling implements AsyncDisposable {
       isOwnListener: () => false,
       reportDefect: (error) => void this.defects.push(error),
     };
-    this.service = new HttpService(plane);
+    this.service = new HttpService(plane, new BufferBudget(options.bufferedBytesMax));
   }
 
   /** A connection as proxy hands it over, with what `known` says of it. */
@@ -123,9 +126,9 @@ export class Coupling implements AsyncDisposable {
     };
   }
 
-  /** A client of that version. */
-  client(version: "h2" | "http/1.1"): Client {
-    const client = new Client(this, version);
+  /** A client of that version; one that `isSilent` sends what it is told and nothing else. */
+  client(version: "h2" | "http/1.1", options: { isSilent?: boolean } = {}): Client {
+    const client = new Client(this, version, options.isSilent === true);
     this.#clients.push(client);
     return client;
   }
@@ -152,14 +155,23 @@ export class Client {
   readonly #wire: MemoryTransport;
 
   /** Connects. */
-  constructor(coupling: Coupling, version: "h2" | "http/1.1") {
+  constructor(coupling: Coupling, version: "h2" | "http/1.1", isSilent: boolean) {
     const { promise, resolve } = Promise.withResolvers<Reason>();
     this.ended = promise;
-    const context = coupling.context({ end: () => this.#wire.reset() });
+    let endedBy: Reason | undefined;
+    const context = coupling.context({
+      end: (reason) => {
+        endedBy ??= reason;
+        this.#wire.reset();
+      },
+    });
+    Object.defineProperty(context, "endedBy", { get: () => endedBy });
     this.peer = new HttpPeer({
       version,
       role: "client",
-      write: (bytes) => this.#wire.fromClient(bytes),
+      write: (bytes) => {
+        if (!isSilent) this.#wire.fromClient(bytes);
+      },
       end: () => this.#wire.endClient(),
     });
     this.session = new ClientSession(coupling.service, context, { version, tls: "TLSv1.3" }, resolve);
@@ -197,6 +209,10 @@ class MemoryTransport implements Transport {
 
   constructor(client: Client) {
     this.#client = client;
+  }
+
+  get unwrittenBytes(): number {
+    return this.#unread.reduce((sum, { length }) => sum + length, 0);
   }
 
   start(): void {}

@@ -5,6 +5,7 @@ import { fieldValue, isFieldValue } from "../../src/wire/http_fields.ts";
 const GRPC_STATUS: Readonly<Record<number, string>> = {
   400: "13",
   405: "12",
+  408: "4",
   413: "8",
   421: "14",
   431: "8",

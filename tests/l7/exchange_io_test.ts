@@ -315,12 +315,12 @@ Deno.test("a drain announces the end, lets open streams finish and then ends the
       const client = setting.near.client(version);
       const stream = client.peer.ask({});
       const received = await setting.far.until("stream", () => setting.far.streams[0]);
-      client.session.drain();
+      client.session.drain("route_removed");
       if (version === "h2") await client.peer.until("GOAWAY", () => client.peer.goAways.length > 0);
       received.respond(200, { text: "last" });
       await client.peer.until("answer", () => stream.isOver);
       assert.equal(stream.text, "last");
-      assert.equal(await client.ended, "http_idle");
+      assert.equal(await client.ended, "route_removed");
       assert.equal(client.wasFinished, true);
     });
   }
