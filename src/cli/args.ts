@@ -35,6 +35,13 @@ export type CommandLine =
     readonly json: boolean;
   }
   | {
+    readonly command: "doctor";
+    readonly configPath: string;
+    /** All but `config` and `json`. */
+    readonly options: Options;
+    readonly json: boolean;
+  }
+  | {
     /** Asks a running server. */
     readonly command: "admin";
     /** One of {@linkcode ADMIN_SPECS}, or `snapshot`. */
@@ -65,7 +72,7 @@ export const COMMANDS: readonly CommandSpec[] = [...LOCAL_SPECS, ...ADMIN_SPECS]
 const HELP_COLUMNS = 100;
 const EXIT_CODES = "\nExit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no server answers";
 /** Commands that mean nothing without a configuration. */
-const NEED_CONFIG: ReadonlySet<string> = new Set(["server", "check"]);
+const NEED_CONFIG: ReadonlySet<string> = new Set(["server", "check", "doctor"]);
 const NO_CONFIG: ReadonlySet<string> = new Set(["completion", "version"]);
 
 /**
@@ -185,6 +192,8 @@ function commandLineOf(
       };
     case "check":
       return { command: "check", configPath, json: isJson };
+    case "doctor":
+      return { command: "doctor", configPath, options, json: isJson };
     case "completion":
       return { command: "completion", shell: words[0] as Shell };
     case "version":

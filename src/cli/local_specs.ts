@@ -12,9 +12,6 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of {@linkcode SHELLS}. */
 export type Shell = typeof SHELLS[number];
 
-/** Where the snapshot service of `deploy/` puts its copies. */
-export const SNAPSHOTS_FOLDER = "/var/lib/mc-proxy/snapshots";
-
 /** Every command. Options that only tests use are in the command line and not here. */
 export const LOCAL_SPECS: readonly CommandSpec[] = [
   {
@@ -38,6 +35,22 @@ export const LOCAL_SPECS: readonly CommandSpec[] = [
     words: [],
     options: [CONFIG, JSON_OUTPUT],
     examples: ["check -c mc-proxy.toml"],
+  },
+  {
+    name: "doctor",
+    meaning:
+      "Look at everything that can be wrong with host, configuration, files, backends and a running server, " +
+      "and change nothing; one line each, exit 1 when something is wrong",
+    words: [],
+    options: [
+      option("--snapshots <folder>", "where snapshots are (default: backups/ beside the database)", "file"),
+      option(
+        "--snapshot-max-age <duration>",
+        "an older newest snapshot is an error, 0s = never (default: 48h)",
+      ),
+      ...ADMIN_OPTIONS,
+    ],
+    examples: ["doctor -c /etc/mc-proxy/mc-proxy.toml", "doctor -c mc-proxy.toml --json"],
   },
   {
     name: "snapshot",

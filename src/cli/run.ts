@@ -67,6 +67,10 @@ async function runCommand(commandLine: CommandLine, output: Output): Promise<num
       return await commands.check(commandLine, output);
     case "snapshot":
       return await commands.snapshot(commandLine, output);
+    case "doctor": {
+      const { doctor } = await import("./doctor.ts");
+      return await doctor(commandLine, output);
+    }
     case "admin": {
       const { runAdmin } = await import("./admin_commands.ts");
       return await runAdmin(commandLine, output);

@@ -13,10 +13,10 @@ const DESCRIPTORS_RESERVED = 256;
 /** Descriptors that one connection may cost. */
 const DESCRIPTORS_PER_CONNECTION = 3;
 
-/** Fills in what is computed at start. */
-export function effectiveLimits(limits: Limits): Limits {
+/** Fills in what is computed at start. @param descriptors that a process may hold; default this one's limit */
+export function effectiveLimits(limits: Limits, descriptors: number = fileLimit()): Limits {
   const workers = limits.workers || navigator.hardwareConcurrency;
-  const maxConnections = limits.maxConnections || workers * connectionsOfDescriptors();
+  const maxConnections = limits.maxConnections || workers * connectionsOfDescriptors(descriptors);
   return {
     ...limits,
     workers,
@@ -29,15 +29,19 @@ export function effectiveLimits(limits: Limits): Limits {
  * Says when `max_connections` promises more than descriptors allow.
  *
  * @param limits effective
+ * @param descriptors that a process may hold; default this one's limit
  * @returns one sentence for the log; `undefined` = they suffice
  */
-export function shortOfDescriptors({ workers, maxConnections }: Limits): string | undefined {
-  const possible = workers * connectionsOfDescriptors();
+export function shortOfDescriptors(
+  { workers, maxConnections }: Limits,
+  descriptors: number = fileLimit(),
+): string | undefined {
+  const possible = workers * connectionsOfDescriptors(descriptors);
   if (maxConnections <= possible) return undefined;
   return `max_connections is ${maxConnections}, but the file limit (ulimit -n) allows ${possible} in ${workers} workers`;
 }
 
-/** Connections that one worker's file limit allows it. */
-export function connectionsOfDescriptors(): number {
-  return Math.max(1, Math.floor((fileLimit() - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION));
+/** Connections that one worker's file limit allows it. @param descriptors default this process's limit */
+export function connectionsOfDescriptors(descriptors: number = fileLimit()): number {
+  return Math.max(1, Math.floor((descriptors - DESCRIPTORS_RESERVED) / DESCRIPTORS_PER_CONNECTION));
 }

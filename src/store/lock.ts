@@ -77,6 +77,23 @@ export class DatabaseLock implements Disposable {
   }
 }
 
+/**
+ * The process that holds a database's lock, without touching the lock.
+ *
+ * @param databasePath the database's file
+ * @returns its id; `undefined` = nobody, whatever a lock file that was left says
+ */
+export async function lockHolder(databasePath: string): Promise<number | undefined> {
+  const text = await Deno.readTextFile(`${databasePath}.lock`).catch(() => "");
+  const id = Number.parseInt(text, 10);
+  if (!Number.isInteger(id)) return undefined;
+  const locks = await Deno.readTextFile("/proc/locks").catch(() => undefined);
+  // Where the kernel doesn't tell of locks, a process of that id has to do.
+  if (locks === undefined) return (await Deno.stat(`/proc/${id}`).catch(() => undefined)) && id;
+  const holds = new RegExp(`^\\d+: FLOCK +\\w+ +WRITE ${id} `, "m");
+  return holds.test(locks) ? id : undefined;
+}
+
 function openLockFile(path: string, databasePath: string): Deno.FsFile {
   try {
     return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });

@@ -6,6 +6,7 @@
  */
 
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { ProxyError } from "../errors.ts";
 import { checkStamp, migrate, readStamp } from "./migrate.ts";
 import { guarded } from "./sqlite_error.ts";
@@ -46,10 +47,13 @@ export function openDatabase(path: string): DatabaseSync {
 /**
  * Opens a database of ours for reading only, beside whoever serves it.
  *
+ * @param isStill true when nobody can be writing: SQLite then makes no file beside it, and doesn't look whether
+ * somebody writes all the same
  * @throws {ProxyError} `database` when it is not ours or has a newer schema; SQLite's own errors as they are
  */
-export function openReadOnly(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+export function openReadOnly(path: string, isStill: boolean = false): DatabaseSync {
+  const location = isStill ? `${pathToFileURL(path)}?immutable=1` : path;
+  const database = new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   try {
     checkStamp(readStamp(database), path);
     return database;

@@ -164,6 +164,10 @@ async function checkAndStart(host: Host): Promise<void> {
   assert.notEqual((await host.run(blockOf("Card", 1))).code, 0, "healthy before the start");
   assert.match(await host.follow("Start"), /"event":"ready","revision":1,.*\n$/);
   assert.match(await host.follow("Card", 1), /"event":"ready","revision":1,/);
+  const examined = await host.run(blockOf("Examine the host"));
+  assert.equal(examined.code, 1, "the backend isn't there");
+  assert.match(examined.out, /^ok {7}port \S+: process \d+ or its workers listen on it$/m);
+  assert.match(examined.out, /^error {4}backend 127\.0\.0\.1:1: nobody listens there/m);
   const { code, err } = await host.run('mc-proxy server -c "$CONFIG"');
   assert.equal(code, 1);
   assert.match(err, /is in use by another mc-proxy \(process \d+\)/);
