@@ -27,8 +27,6 @@ export interface ReloadOutcome {
 
 /** A certificate that a route shows. */
 export interface ShownCertificate {
-  /** The route's id. */
-  readonly routeId: number;
   /** DNS names, lower case. */
   readonly names: readonly string[];
   /** Unix ms. */
@@ -57,6 +55,8 @@ export interface Tallies {
   listener(id: number): number;
   /** Connections that a route has open. */
   route(id: number): number;
+  /** Connections that an address (IPv6: its /64) has open; counted with `max_connections_per_ip` only. */
+  address(address: IpAddress): number;
   /** Connections of a listener that have ended. */
   ended(listenerId: number): number;
 }
@@ -91,10 +91,12 @@ export interface ControlPlane {
   readonly workerRestarts: () => number;
   /** The country of an address, where it is known. */
   readonly country: (address: IpAddress) => string | undefined;
+  /** Whether an address's rate bucket has a token; takes none. */
+  readonly hasRateToken: (address: IpAddress) => boolean;
   /** When the GeoIP database in use was built, Unix ms; absent = none is configured. */
   readonly geoipBuiltMs: () => number | undefined;
-  /** Certificates that are shown. */
-  readonly certificates: () => readonly ShownCertificate[];
+  /** The certificate that a route shows; absent = it has none that can be used. */
+  readonly certificate: (routeId: number) => ShownCertificate | undefined;
   /** The last reload of each kind of file. */
   readonly reloads: () => readonly ReloadOutcome[];
   /** Reads files again. */

@@ -9,24 +9,23 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ProxyError } from "../errors.ts";
-import { admit, type AdmitVerdict, route as decideRoute, type RouteVerdict } from "../policy/decide.ts";
 import { type DecisionRule, judgeClient } from "../policy/firewall.ts";
-import { type IpAddress, isPrivate, parseIpAddress } from "../policy/ip_address.ts";
+import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
 import { buildFirewallTables } from "../state/firewall_draft.ts";
 import { quote } from "../state/issue.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
-import type { Listener, Route } from "../state/model.ts";
+import type { Endpoint, Listener, Route } from "../state/model.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
 import { durationOf, routeMessage, ruleMessage } from "./answers.ts";
 import { ROUTE_MATCHES, STANDINGS } from "./codec.ts";
 import { clientOf } from "./connection_feed.ts";
 import type { ControlPlane } from "./control_plane.ts";
+import { type ConnectionFacts, decide, type Decision } from "./decision.ts";
+import { explainWarnings } from "./explain_warnings.ts";
 import { readHello, type SaidHello } from "./explained_hello.ts";
 import { ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import {
-  type ConsideredRoute,
   ConsideredRouteSchema,
-  type ConsideredRule,
   ConsideredRuleSchema,
   type EffectiveTimeouts,
   EffectiveTimeoutsSchema,
@@ -115,9 +114,6 @@ class Explanation {
   readonly #client: IpAddress;
   readonly #nowMs: number;
   readonly #said: SaidHello;
-  readonly #rules: ConsideredRule[] = [];
-  readonly #routes: ConsideredRoute[] = [];
-  readonly #warnings: string[] = [];
 
   constructor(plane: ControlPlane, state: RuntimeState, request: ExplainRequest) {
     this.#plane = plane;
@@ -131,118 +127,86 @@ class Explanation {
   }
 
   answer() {
-    const admission = this.#admit();
-    const { fault } = this.#said;
-    const verdict = admission.kind === "deny" || fault !== undefined ? undefined : this.#route();
-    const decided = verdict?.route;
-    const target = verdict === undefined || verdict.kind === "refuse"
-      ? undefined
-      : verdict.kind === "acme"
-      ? verdict.route.l7?.acmeBackend
-      : verdict.route.backend;
-    const certificate = decided && certificateMessage(this.#plane, this.#listener, decided, this.#nowMs);
-    this.#warn(admission, decided, certificate?.problem);
+    const decision = decide(this.#facts(), this.#state);
+    const { admission, verdict, reason, rules, routes } = decision;
     const { rule, country } = admission;
+    const matched = verdict?.route;
+    const certificate = matched && certificateMessage(this.#plane, this.#listener, matched, this.#nowMs);
     return {
-      verdict: verdictNumber(admission, verdict),
-      reason: admission.kind === "deny"
-        ? admission.reason
-        : fault ?? (verdict?.kind === "refuse" ? verdict.reason : ""),
+      verdict: admission.kind === "deny"
+        ? Verdict.DENY
+        : reason !== undefined
+        ? Verdict.REFUSE
+        : verdict?.kind === "acme"
+        ? Verdict.ACME
+        : Verdict.ROUTE,
+      reason: reason ?? "",
       ...(rule !== undefined && { rule: this.#ruleMessage(rule) }),
       country: country ?? "",
-      rules: this.#rules,
-      ...(decided !== undefined && { route: this.#routeMessage(decided) }),
+      rules: rules.map((each) =>
+        create(ConsideredRuleSchema, {
+          rule: this.#ruleMessage(each.rule),
+          standing: STANDINGS[each.standing],
+        })
+      ),
+      ...(matched !== undefined && { route: this.#routeMessage(matched) }),
       match: verdict === undefined || verdict.kind === "refuse"
         ? RouteMatch.UNSPECIFIED
         : ROUTE_MATCHES[verdict.why],
-      routes: this.#routes,
-      backend: target === undefined ? "" : formatEndpoint(target),
-      timeouts: this.#timeouts(decided),
+      routes: routes.map(({ id, match, standing }) =>
+        create(ConsideredRouteSchema, {
+          route: this.#routeMessage(this.#state.routesById.get(id)!),
+          match: ROUTE_MATCHES[match],
+          standing: STANDINGS[standing],
+        })
+      ),
+      backend: reason === undefined ? formatEndpoint(targetOf(verdict)) : "",
+      timeouts: this.#timeouts(matched),
       ...(certificate !== undefined && { certificate }),
-      warnings: this.#warnings,
+      warnings: explainWarnings({
+        decision,
+        state: this.#state,
+        listener: this.#listener,
+        listeners: this.#plane.served().configuration.listeners,
+        client: this.#client,
+        serverName: this.#said.serverName,
+        limitMode: this.#plane.served().options.limitMode,
+        hasCountries: this.#plane.geoipBuiltMs() !== undefined,
+        certificateProblem: certificate?.problem ?? "",
+      }),
       serverName: this.#said.serverName ?? "",
       revision: this.#state.revision,
     };
   }
 
-  #admit(): AdmitVerdict {
-    const { tallies, country } = this.#plane;
-    const { maxConnections } = this.#state.limits;
+  #facts(): ConnectionFacts {
+    const { tallies, country, hasRateToken, served } = this.#plane;
+    const { maxConnections, maxConnectionsPerIp } = this.#state.limits;
     const listener = this.#listener;
-    return admit(
-      {
-        client: this.#client,
-        nowMs: this.#nowMs,
-        country,
-        takeRateToken: () => true,
-        overLimit: () =>
-          tallies.all >= maxConnections ||
-          (listener.maxConnections > 0 && tallies.listener(listener.id) >= listener.maxConnections),
-      },
-      this.#state,
-      (rule, standing) => {
-        const considered = { rule: this.#ruleMessage(rule), standing: STANDINGS[standing] };
-        this.#rules.push(create(ConsideredRuleSchema, considered));
-      },
-    );
-  }
-
-  #route(): RouteVerdict<Route> {
-    const facts = {
-      listenerId: this.#listener.id,
-      serverName: this.#said.serverName,
-      alpn: this.#said.alpn,
-      overLimit: (route: Route) =>
-        route.maxConnections > 0 && this.#plane.tallies.route(route.id) >= route.maxConnections,
+    const isEnforced = served().options.limitMode === "enforce";
+    return {
+      client: this.#client,
+      nowMs: this.#nowMs,
+      country,
+      listenerId: listener.id,
+      said: this.#said,
+      hasRateToken: !isEnforced || hasRateToken(this.#client),
+      isOverLimit: tallies.all >= maxConnections ||
+        isReached(tallies.listener(listener.id), listener.maxConnections) ||
+        (isEnforced && isReached(tallies.address(this.#client), maxConnectionsPerIp)),
+      isRouteFull: ({ id, maxConnections }) => isReached(tallies.route(id), maxConnections),
+      hasCertificate: ({ id }) => served().certificates.routes.get(id)?.pems.chain !== undefined,
     };
-    return decideRoute<Route>(facts, this.#state, ({ id }, match, standing) => {
-      const considered = this.#state.routesById.get(id);
-      if (considered === undefined) return;
-      this.#routes.push(create(ConsideredRouteSchema, {
-        route: this.#routeMessage(considered),
-        match: ROUTE_MATCHES[match],
-        standing: STANDINGS[standing],
-      }));
-    });
   }
 
-  #warn(admission: AdmitVerdict, decided: Route | undefined, problem: string | undefined): void {
-    const { limits, rateLimited, firewall } = this.#state;
-    if (rateLimited && admission.rule?.action !== "allow") {
-      this.#warnings.push(`at most ${limits.rateLimit} new connections a second and address are let in`);
-    }
-    if (limits.maxConnectionsPerIp > 0) {
-      this.#warnings.push(
-        `at most ${limits.maxConnectionsPerIp} connections of one address are open at once`,
-      );
-    }
-    if (firewall.countries.size > 0 && this.#plane.geoipBuiltMs() === undefined) {
-      this.#warnings.push("country rules match nobody: no GeoIP database is configured");
-    }
-    if (this.#listener.proxyProtocol) {
-      this.#warnings.push(
-        "the listener wants a PROXY header from a trusted proxy, which declares the client's address",
-      );
-    }
-    if (isPrivate(this.#client) && firewall.blockUnknownCountry) {
-      this.#warnings.push("a private address has no country and is not blocked for it");
-    }
-    if (problem !== undefined && problem !== "") this.#warnings.push(`the route's certificate: ${problem}`);
-    if (decided?.hostname === "*") this.#warnings.push("only the route for every other name matches");
-    for (const { id, enabled, hostname } of this.#listener.routes) {
-      const isLost = !enabled && id !== decided?.id && hostname === this.#said.serverName;
-      if (isLost) this.#warnings.push(`route ${hostname} is disabled`);
-    }
-  }
-
-  #timeouts(decided: Route | undefined): EffectiveTimeouts {
+  #timeouts(matched: Route | undefined): EffectiveTimeouts {
     const { limits } = this.#state;
     return create(EffectiveTimeoutsSchema, {
       clientHello: durationOf(limits.clientHelloTimeoutMs),
       connect: durationOf(limits.connectTimeoutMs),
       dial: durationOf(limits.dialTimeoutMs),
       idle: durationOf(
-        decided?.mode === "l7" ? limits.httpIdleTimeoutMs : decided?.idleTimeoutMs ?? limits.idleTimeoutMs,
+        matched?.mode === "l7" ? limits.httpIdleTimeoutMs : matched?.idleTimeoutMs ?? limits.idleTimeoutMs,
       ),
       halfClosed: durationOf(limits.halfClosedTimeoutMs),
     });
@@ -258,10 +222,14 @@ class Explanation {
   }
 }
 
-function verdictNumber(admission: AdmitVerdict, verdict: RouteVerdict<Route> | undefined): Verdict {
-  if (admission.kind === "deny") return Verdict.DENY;
-  if (verdict === undefined) return Verdict.REFUSE;
-  return { route: Verdict.ROUTE, acme: Verdict.ACME, refuse: Verdict.REFUSE }[verdict.kind];
+/** Whether a limit leaves no room; 0 = there is none. */
+function isReached(open: number, limit: number): boolean {
+  return limit > 0 && open >= limit;
+}
+
+function targetOf(verdict: Decision["verdict"]): Endpoint {
+  const route = verdict!.route!;
+  return verdict!.kind === "acme" ? route.l7!.acmeBackend! : route.backend;
 }
 
 function listenerOf(plane: ControlPlane, text: string): Listener {

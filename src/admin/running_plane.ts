@@ -19,6 +19,7 @@ import { Tallies } from "../control/tallies.ts";
 import { NamedTurns } from "../control/turns.ts";
 import { messageOf, ProxyError } from "../errors.ts";
 import type { CountryDatabase } from "../net/geoip.ts";
+import { monotonicMs } from "../net/native.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
 import type { GeoipSlot } from "../proxy/messages.ts";
 import type { Limits } from "../state/limits.ts";
@@ -83,6 +84,7 @@ export function runningPlane(parts: ServerParts, ownServer: OwnServer): ControlP
   const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining, handover } = parts;
   const countries = new Countries(parts.geoip);
   const names = new CertificateNames();
+  const rates = memory.rates(monotonicMs);
   const served = (): ServedState => {
     if (supervisor.served === undefined) throw new ProxyError("unavailable", "the proxy is not serving yet");
     return supervisor.served;
@@ -103,8 +105,12 @@ export function runningPlane(parts: ServerParts, ownServer: OwnServer): ControlP
     workers: () => supervisor.workers,
     workerRestarts: () => supervisor.restarts,
     country: (address) => database()?.country(address),
+    hasRateToken: (address) => {
+      const { rateLimit: ratePerSecond, rateBurst: burst } = limits;
+      return rates.hasToken(address, { ratePerSecond, burst });
+    },
     geoipBuiltMs: () => database()?.builtAtMs,
-    certificates: () => names.of(served()),
+    certificate: (routeId) => names.of(routeId, served()),
     reloads: () => [...reload.outcomes, ...ownOutcome()],
     reload: async () => {
       await reload.reload();
@@ -151,12 +157,11 @@ class Countries {
 class CertificateNames {
   readonly #byText = new Map<string, readonly string[]>();
 
-  of({ certificates }: ServedState): ShownCertificate[] {
-    return [...certificates.routes].flatMap(([routeId, { pems, validity }]) => {
-      const text = pems.chain === undefined ? undefined : certificates.texts.get(pems.chain);
-      if (text === undefined || validity === undefined) return [];
-      return [{ routeId, names: this.#names(text), ...validity }];
-    });
+  of(routeId: number, { certificates }: ServedState): ShownCertificate | undefined {
+    const { pems, validity } = certificates.routes.get(routeId) ?? {};
+    const text = pems?.chain === undefined ? undefined : certificates.texts.get(pems.chain);
+    if (text === undefined || validity === undefined) return undefined;
+    return { names: this.#names(text), ...validity };
   }
 
   #names(text: string): readonly string[] {

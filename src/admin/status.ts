@@ -84,7 +84,7 @@ export function certificateMessage(
 ): Certificate | undefined {
   if (route.l7 === undefined) return undefined;
   const names = { listener: formatEndpoint(listener.address), route: route.hostname, path: route.l7.tlsCert };
-  const shown = plane.certificates().find(({ routeId }) => routeId === route.id);
+  const shown = plane.certificate(route.id);
   if (shown === undefined) {
     return create(CertificateSchema, { ...names, problem: "it can't be used; the log says why" });
   }

@@ -7,6 +7,7 @@
 import { reasonCounter } from "../observe/counters.ts";
 import { GAUGE_ALL, listenerGauge, routeGauge } from "../observe/memory_layout.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
+import type { IpAddress } from "../policy/ip_address.ts";
 import { REASON_NAMES } from "../reasons.ts";
 import type { Slots } from "./slots.ts";
 
@@ -41,6 +42,11 @@ export class Tallies {
   route(id: number): number {
     const slot = this.#slots.route(id);
     return slot === undefined ? 0 : this.#memory.total(routeGauge(slot));
+  }
+
+  /** Connections that an address (IPv6: its /64) has open; counted with `max_connections_per_ip` only. */
+  address(address: IpAddress): number {
+    return this.#memory.openOf(address);
   }
 
   /** Connections of a listener that have ended since the start; 0 for an unknown one. */

@@ -5,13 +5,14 @@
  */
 
 import { Deadline } from "../net/deadlines.ts";
-import { type Accepting, acceptTls, HTTP_PROTOCOLS } from "../net/tls_acceptor.ts";
+import { type Accepting, acceptTls } from "../net/tls_acceptor.ts";
 import { TlsTransport } from "../net/tls_transport.ts";
 import type { Reason } from "../reasons.ts";
 import { tlsAlert } from "../wire/tls_alert.ts";
 import { ClientSession } from "./client_session.ts";
 import type { ConnectionContext, Termination } from "./http_plane.ts";
 import type { HttpService } from "./http_service.ts";
+import { offersHttp } from "./offer_rules.ts";
 
 /** AlertDescription of a hello that offers nothing which can be used (RFC 8446 §6.2). */
 const HANDSHAKE_FAILURE = 40;
@@ -28,8 +29,7 @@ export async function terminate(
   peeked: Uint8Array,
 ): Promise<Reason> {
   const { plane } = service;
-  const offered = context.hello?.alpnProtocols ?? [];
-  if (offered.length > 0 && !offered.some((name) => HTTP_PROTOCOLS.includes(name))) return "no_alpn";
+  if (!offersHttp(context.hello?.alpnProtocols ?? [])) return "no_alpn";
   const secureContext = plane.secureContext(context.route!.id);
   if (secureContext === undefined) return "certificate_unusable";
   const accepting = acceptTls(secureContext, context.socket, peeked);

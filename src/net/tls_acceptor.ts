@@ -7,10 +7,8 @@
 
 import net from "node:net";
 import tls, { type SecureContext, type TLSSocket } from "node:tls";
+import { HTTP_PROTOCOLS } from "../wire/http_handler.ts";
 import { descriptorOf, duplicateDescriptor } from "./native.ts";
-
-/** In the order of preference. */
-export const HTTP_PROTOCOLS: readonly string[] = ["h2", "http/1.1"];
 
 /** How a handshake ended. */
 export type TlsOutcome =

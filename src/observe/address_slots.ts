@@ -63,9 +63,7 @@ export class AddressSlots {
    */
   slotOf(address: IpAddress, scope: PrefixScope): number | undefined {
     const [high, low] = this.#permuted(address, scope);
-    const first = scope === "own"
-      ? (low % (OWN_SLOTS / WAYS)) * WAYS
-      : OWN_SLOTS + (low % (COARSE_SLOTS / WAYS)) * WAYS;
+    const first = firstOfSet(low, scope);
     for (let attempt = 0; attempt < CLAIM_TRIES; attempt++) {
       const found = this.#find(first, high, low);
       if (found !== undefined) return found;
@@ -84,6 +82,12 @@ export class AddressSlots {
       return other;
     }
     return undefined;
+  }
+
+  /** The slot that an address's prefix has now; nothing is claimed. */
+  find(address: IpAddress, scope: PrefixScope): number | undefined {
+    const [high, low] = this.#permuted(address, scope);
+    return this.#find(firstOfSet(low, scope), high, low);
   }
 
   /** Whether a slot still is that address's; it may be given away between two steps of its user. */
@@ -117,6 +121,11 @@ export class AddressSlots {
     // An unused slot is 0.
     return left === 0 && right === 0 ? [0, 1] : [left, right];
   }
+}
+
+function firstOfSet(low: number, scope: PrefixScope): number {
+  if (scope === "own") return (low % (OWN_SLOTS / WAYS)) * WAYS;
+  return OWN_SLOTS + (low % (COARSE_SLOTS / WAYS)) * WAYS;
 }
 
 /** The finaliser of MurmurHash3. */

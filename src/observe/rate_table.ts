@@ -78,6 +78,17 @@ export class RateTable {
     return false;
   }
 
+  /** Whether `take` would find a token now, while the table has room; takes none. */
+  hasToken(address: IpAddress, { ratePerSecond, burst }: RateLimit): boolean {
+    const holds = (scope: PrefixScope, factor: number): boolean => {
+      const slot = this.#slots.find(address, scope);
+      if (slot === undefined) return true;
+      const word = Atomics.load(this.#buckets, slot);
+      return nextBucket(word, this.#now(), ratePerSecond * factor, burst * factor).granted;
+    };
+    return holds("own", 1) && (address.family === 4 || holds("coarse", COARSE_BUCKET_FACTOR));
+  }
+
   /** @returns the slot that a token was taken of, or why none was */
   #takeOf(address: IpAddress, scope: PrefixScope, limit: RateLimit): number | "empty" | "no_room" {
     for (let attempt = 0; attempt < TAKE_TRIES; attempt++) {

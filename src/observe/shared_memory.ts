@@ -4,10 +4,21 @@
  * @module
  */
 
-import { SECRET_WORDS } from "./address_slots.ts";
+import type { IpAddress } from "../policy/ip_address.ts";
+import { AddressSlots, SECRET_WORDS } from "./address_slots.ts";
 import { Column } from "./column.ts";
 import { LISTENERS_MAX, reasonCounter } from "./counters.ts";
-import { GAUGES, layOut, listenerGauge, totalsOf } from "./memory_layout.ts";
+import {
+  ADDRESS_GAUGES,
+  ADDRESS_KEYS_OFFSET,
+  GAUGES,
+  layOut,
+  listenerGauge,
+  rateTableOf,
+  secretOf,
+  totalsOf,
+} from "./memory_layout.ts";
+import type { RateTable } from "./rate_table.ts";
 
 /** Attempts of one settling before the caller has to come back later. */
 const SETTLE_TRIES = 10_000;
@@ -18,7 +29,9 @@ export class SharedMemory {
   readonly columns: readonly Column[];
   /** The main process's own; it inherits the counters of the dead. */
   readonly main: Column;
+  readonly #memory: ArrayBuffer;
   readonly #totals: Int32Array;
+  readonly #addresses: AddressSlots;
   /** Columns of the dead that are not settled yet: an odd word stays odd in them. */
   readonly #unsettled = new Set<Column>();
 
@@ -35,7 +48,10 @@ export class SharedMemory {
     secret: Uint32Array = crypto.getRandomValues(new Uint32Array(SECRET_WORDS)),
   ) {
     layOut(memory, secret);
+    this.#memory = memory;
     this.#totals = totalsOf(memory);
+    // Claims nothing, so it needn't know what is free.
+    this.#addresses = new AddressSlots(memory, ADDRESS_KEYS_OFFSET, secretOf(memory), () => false);
     this.columns = Array.from({ length: workers }, (_, index) => new Column(memory, index));
     this.main = new Column(memory, workers);
   }
@@ -43,6 +59,17 @@ export class SharedMemory {
   /** How many are open over all workers. */
   total(gauge: number): number {
     return Atomics.load(this.#totals, gauge);
+  }
+
+  /** How many of an address (IPv6: of its /64) are open and counted; those without room in the table aren't. */
+  openOf(address: IpAddress): number {
+    const slot = this.#addresses.find(address, "own");
+    return slot === undefined ? 0 : this.total(ADDRESS_GAUGES + slot);
+  }
+
+  /** The rate buckets, to be looked at. @param now CLOCK_MONOTONIC in ms */
+  rates(now: () => number): RateTable {
+    return rateTableOf(this.#memory, now, () => {});
   }
 
   /** A counter over all workers, living and dead. */

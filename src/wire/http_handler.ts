@@ -10,6 +10,9 @@
  * @module
  */
 
+/** What a TLS client offers to speak HTTP/2 or HTTP/1.1 (ALPN, RFC 7301 §6), in the order of our preference. */
+export const HTTP_PROTOCOLS: readonly string[] = ["h2", "http/1.1"];
+
 /**
  * Header or trailer fields, flat: name, value, name, value, … Names are lower case. Order and repetition are
  * the sender's. Flat because a request costs one array instead of one object a field.

@@ -7,38 +7,23 @@
 
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-
-import { type AdminClient, connectAdmin } from "../../src/admin/client.ts";
-import { FirewallRuleType, RouteSchema } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
-import { Verdict } from "../../src/admin/gen/mc_proxy/v1/explain_pb.ts";
+import {
+  FirewallAction,
+  FirewallRuleType,
+  RouteSchema,
+} from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { freePort } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { startServer } from "../support/program.ts";
 import { exchange } from "../support/raw_client.ts";
+import { ADMIN_SOCKET, adminOf, codeOf } from "./admin_api.ts";
 
 const TABLES = {
   listeners: [{ routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }] }],
-  grpc: { addr: "unix:admin.sock" },
+  grpc: ADMIN_SOCKET,
   proxy: { workers: 2 },
 };
-
-function adminOf(folder: string): Promise<AdminClient> {
-  const addr = `unix:${folder}/admin.sock`;
-  return connectAdmin({ addr, tlsCert: "", serverCa: "", clientCert: "", clientKey: "" });
-}
-
-/** The code of what a call throws. */
-async function codeOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call;
-    return "none";
-  } catch (error) {
-    assert.ok(error instanceof ConnectError, String(error));
-    return Code[error.code]!;
-  }
-}
 
 Deno.test("the admin API changes routes, rules and listeners, and a kill loses none of it", async () => {
   await using proxy = await startProxy(TABLES);
@@ -96,33 +81,28 @@ Deno.test("the admin API changes routes, rules and listeners, and a kill loses n
   assert.equal((await api.diffRevisions({ from: 1, to: 7 })).changes.length, 0);
 });
 
-Deno.test("Explain and the event of the real connection say the same", async () => {
+Deno.test("TryRules says how many of the last connections other rules would decide otherwise", async () => {
   await using proxy = await startProxy(TABLES);
   await using admin = await adminOf(proxy.config.folder);
   const { api } = admin;
-  await api.addFirewallRule({ rule: { type: FirewallRuleType.IP, value: "127.0.0.7" } });
-  const cases = [["127.0.0.1", "x.test"], ["127.0.0.1", "a.test"]] as const;
-  for (const [client, serverName] of cases) {
-    const explained = await api.explain({ client, said: { case: "serverName", value: serverName } });
-    const hello = clientHello({ serverName });
-    const byHello = await api.explain({ client, said: { case: "hello", value: hello } });
-    assert.deepEqual([byHello.verdict, byHello.reason], [explained.verdict, explained.reason]);
+  for (const serverName of ["x.test", "a.test"]) {
     const from = proxy.program.events.length;
-    await exchange(proxy.addr, hello);
-    const event = await proxy.program.connectionEvent({ sni: serverName }, 10_000, from);
-    const isRouted = explained.verdict === Verdict.ROUTE;
-    assert.equal(isRouted ? "dial_failed" : explained.reason, event["reason"]);
-    assert.equal(explained.route?.hostname, event["route"]);
-    assert.equal(explained.backend || undefined, event["backend"]);
+    await exchange(proxy.addr, clientHello({ serverName }));
+    await proxy.program.connectionEvent({ sni: serverName }, 10_000, from);
   }
-  const blocked = await api.explain({ client: "127.0.0.7", said: { case: "serverName", value: "a.test" } });
-  assert.deepEqual([blocked.verdict, blocked.reason, blocked.rule?.value], [
-    Verdict.DENY,
-    "blocked_ip",
-    "127.0.0.7",
-  ]);
-  const tried = await api.tryRules({ rules: [{ type: FirewallRuleType.CIDR, value: "127.0.0.0/8" }] });
+  const candidate = { type: FirewallRuleType.CIDR, value: "127.0.0.0/8" };
+  const tried = await api.tryRules({ rules: [candidate] });
   assert.deepEqual([tried.tried, tried.newlyBlocked, tried.examples[0]?.after], [2, 2, "blocked_cidr"]);
+  assert.deepEqual([tried.examples.length, tried.examples[0]?.rule], [2, "cidr:127.0.0.0/8"]);
+  assert.equal((await api.tryRules({ rules: [candidate], examplesMax: 1 })).examples.length, 1);
+  await api.addFirewallRule({ rule: candidate });
+  const none = await api.tryRules({ rules: [] });
+  assert.deepEqual([none.changed, none.newlyAdmitted, none.examples[0]?.before], [2, 2, "blocked_cidr"]);
+  const allow = { type: FirewallRuleType.IP, value: "127.0.0.1", action: FirewallAction.ALLOW };
+  assert.equal((await api.tryRules({ rules: [allow], inAddition: true })).newlyAdmitted, 2);
+  const other = { type: FirewallRuleType.IP, value: "192.0.2.1" };
+  assert.equal((await api.tryRules({ rules: [other], inAddition: true })).changed, 0);
+  assert.equal((await api.getStatus({})).status?.revision, 2);
 });
 
 Deno.test("an unconfirmed Apply takes itself back, and a confirmed one stays", async () => {

@@ -3,7 +3,7 @@ import { isCoarseSlot } from "../../src/observe/address_slots.ts";
 import { Column } from "../../src/observe/column.ts";
 import { ADDRESS_GAUGES, GAUGE_NONE, sharedMemoryBytes } from "../../src/observe/memory_layout.ts";
 import { SharedMemory } from "../../src/observe/shared_memory.ts";
-import { ipv4Address } from "../../src/policy/ip_address.ts";
+import { type IpAddress, ipv4Address } from "../../src/policy/ip_address.ts";
 import { addressesOfOneSet, ipv4, ipv6, SECRET, WAYS } from "./addresses.ts";
 
 const LIMIT = 2;
@@ -28,6 +28,17 @@ Deno.test("Column.acquireAddress() holds the limit over all columns, and a relea
     assert.equal(one!.acquireAddress(address, LIMIT), first);
     assert.equal(two!.acquireAddress(address, LIMIT), undefined);
   }
+});
+
+Deno.test("SharedMemory.openOf() tells what an address has open, and claims nothing", () => {
+  const { memory, columns: [one, two] } = memoryOf(2);
+  const [address, other] = addressesOfOneSet(2, "own", ipv4) as [IpAddress, IpAddress];
+  assert.equal(memory.openOf(address), 0);
+  const gauge = one!.acquireAddress(address, 9)!;
+  two!.acquireAddress(address, 9);
+  assert.deepEqual([memory.openOf(address), memory.openOf(other)], [2, 0]);
+  one!.release(gauge);
+  assert.equal(memory.openOf(address), 1);
 });
 
 Deno.test("Column.acquireAddress() counts with its neighbourhood who finds no room, and evicts nobody", () => {

@@ -43,6 +43,18 @@ Deno.test("RateTable.take() grants a burst, then what the rate brings", () => {
   assert.equal(table.granted(ipv4(1), 25, limit), 10);
 });
 
+Deno.test("RateTable.hasToken() says what take() will, and takes nothing", () => {
+  const table = new Table();
+  const addresses = [ipv4(1), ipv4(2), ...Array.from({ length: 40 }, (_, subnet) => ipv6(subnet, 7))];
+  for (let step = 0; step < 600; step++) {
+    const address = addresses[step * 7 % addresses.length]!;
+    const hasToken = table.rates.hasToken(address, LIMIT);
+    assert.equal(table.rates.hasToken(address, LIMIT), hasToken);
+    assert.equal(table.take(address), hasToken, `step ${step}`);
+    table.nowMs += step % 100 === 0 ? 2_000 : 1;
+  }
+});
+
 Deno.test("RateTable.take() keeps every address to itself", () => {
   const table = new Table();
   for (let number = 0; number < 5_000; number++) assert.equal(table.granted(ipv4(number), 6), 4, `${number}`);
