@@ -40,7 +40,7 @@ export async function serve(config: BootConfig, options: ServeOptions): Promise<
   try {
     loadNative();
     const instruments = makeInstruments(config.settings, output);
-    return await run(config, options, { instruments, manager, signals });
+    return await run(config, options, { instruments, output, manager, signals });
   } finally {
     await output.flush(LOG_FLUSH_MS);
     await manager.flush();
@@ -50,17 +50,19 @@ export async function serve(config: BootConfig, options: ServeOptions): Promise<
 /** What a server has around it, before it has a database. */
 interface Surroundings {
   readonly instruments: Instruments;
+  readonly output: LineWriter;
   readonly manager: ServiceManager;
   readonly signals: Signals;
 }
 
 async function run(config: BootConfig, options: ServeOptions, around: Surroundings): Promise<number> {
-  const { instruments, manager, signals } = around;
+  const { instruments, output, manager, signals } = around;
   const { log } = instruments;
   const atStep = async (step: string): Promise<void> => {
     if (step !== options.testingOnlyHaltAt) return;
     log.info("halted", { step });
-    await new Promise(() => {});
+    await output.flush();
+    Deno.kill(Deno.pid, "SIGSTOP");
   };
   const { settings } = config;
   const predecessor = options.takeover

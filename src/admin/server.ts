@@ -77,9 +77,9 @@ export class AdminServer {
   async #listen(): Promise<void> {
     const { addr } = this.#options.settings;
     const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-    this.#server = server;
     if (addr.startsWith(UNIX_PREFIX)) await bindUnixSocket(server, addr.slice(UNIX_PREFIX.length));
     else await bindTcp(server, addr);
+    this.#server = server;
     // node:net's Unix listener is inherited by children otherwise, and a worker could accept on it.
     protect(server);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
@@ -154,9 +154,9 @@ export class AdminServer {
     clearTimeout(timer);
   }
 
-  /** Listens again after `release`. @throws ProxyError busy or unavailable when it can't */
+  /** Listens again after `release`; does nothing without one. @throws ProxyError busy or unavailable when it can't */
   async resume(): Promise<void> {
-    await this.#listen();
+    if (this.#server === undefined) await this.#listen();
   }
 
   /** Stops listening, and ends. */

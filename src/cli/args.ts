@@ -21,7 +21,7 @@ export type CommandLine =
     /** Take the place of the server that runs on the same configuration, if one does. */
     readonly takeover: boolean;
     readonly testingOnlyFaults: boolean;
-    /** A step of a hand-over at which to stand still; absent = none. */
+    /** A step of a hand-over at which the process stops itself; absent = none. */
     readonly testingOnlyHaltAt?: string;
   }
   | { readonly command: "check"; readonly configPath: string; readonly json: boolean }

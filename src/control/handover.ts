@@ -100,9 +100,11 @@ export class Handover {
     });
     try {
       await this.#step("asked");
+      successor.gone.throwIfAborted();
       pause();
       await successor.releaseSocket();
       await this.#step("admin_released");
+      successor.gone.throwIfAborted();
       store.release();
       await this.#step("database_released");
       successor.gone.throwIfAborted();

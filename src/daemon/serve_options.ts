@@ -12,6 +12,6 @@ export interface ServeOptions {
   readonly takeover: boolean;
   /** Take orders on standard input to make workers fail. */
   readonly testingOnlyFaults: boolean;
-  /** A step of a hand-over at which to stand still for ever; absent = none. */
+  /** A step of a hand-over at which the process stops itself, SIGSTOP; absent = none. */
   readonly testingOnlyHaltAt?: string;
 }

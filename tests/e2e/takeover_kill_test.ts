@@ -1,0 +1,139 @@
+/**
+ * Goal: whichever of the two servers dies at whichever step of a hand-over, one of them serves afterwards, the other is
+ * no more, nothing is lost but what the dead one carried, and the database is whole.
+ * Method: each row stops one of them at a step (SIGSTOP), kills one with SIGKILL and lets the other one go on.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { type AdminClient, connectAdmin } from "../../src/admin/client.ts";
+import { FirewallRuleType } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
+import { echoBackend } from "../support/backends.ts";
+import { routes } from "../support/config.ts";
+import { Program, startServer } from "../support/program.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
+import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
+import { eventually } from "./eventually.ts";
+
+type Side = "old" | "new";
+
+interface Row {
+  /** Who stands still. */
+  readonly halted: Side;
+  /** Where. */
+  readonly step: string;
+  /** Who is killed there. */
+  readonly victim: Side;
+  /** Nobody serves in the end: the new one had said that it does, and died. A crash like any other. */
+  readonly isLost: boolean;
+}
+
+const OLD_STEPS = ["asked", "admin_released", "database_released", "handed_over"];
+const NEW_STEPS = ["released", "opened", "listening", "administering"];
+const ROWS: readonly Row[] = [
+  ...OLD_STEPS.flatMap((step) => [
+    { halted: "old" as const, step, victim: "old" as const, isLost: false },
+    { halted: "old" as const, step, victim: "new" as const, isLost: step === "handed_over" },
+  ]),
+  ...NEW_STEPS.flatMap((step) => [
+    { halted: "new" as const, step, victim: "new" as const, isLost: false },
+    { halted: "new" as const, step, victim: "old" as const, isLost: false },
+  ]),
+];
+/** Rows that run at the same time: most of a row is waiting. */
+const LANES = 4;
+
+Deno.test("a kill at any step of a hand-over leaves one server, all streams and the database", async (t) => {
+  const rows = [...ROWS];
+  const lane = async (): Promise<void> => {
+    for (let row = rows.shift(); row !== undefined; row = rows.shift()) {
+      const { halted, step, victim } = row;
+      const told = row;
+      await t.step({
+        name: `${halted} at ${step}: kill ${victim}`,
+        fn: () => kill(told),
+        sanitizeOps: false,
+        sanitizeResources: false,
+        sanitizeExit: false,
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+});
+
+async function kill({ halted, step, victim, isLost }: Row): Promise<void> {
+  await using backend = echoBackend();
+  const halt = ["--testing-only-halt-at", step];
+  await using proxy = await startProxy({
+    listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
+    grpc: { addr: "unix:admin.sock" },
+    proxy: { workers: 1, shutdown_timeout: "60s" },
+  }, { args: halted === "old" ? halt : [] });
+  const old = proxy.program;
+  await addRule(proxy);
+  await using streams = await EchoStreams.open(proxy, 3);
+  const args = ["server", "-c", proxy.config.path, "--takeover"];
+  await using next = new Program([...args, ...halted === "new" ? halt : []]);
+  const stopped = halted === "old" ? old : next;
+  const dead = victim === "old" ? old : next;
+  const heir = victim === "old" ? next : old;
+  await stopped.event((event) => event["event"] === "halted", 30_000);
+  dead.signal("SIGKILL");
+  await dead.completed();
+  heir.signal("SIGCONT");
+  // What the old one's workers carry goes on, with their main process or without.
+  for (const stream of streams.all) await stream.turns();
+  if (!isLost) await serves(proxy, heir);
+  await streams.stop();
+  if (!isLost) heir.signal("SIGTERM");
+  assert.equal((await heir.completed()).code, 0);
+  checkDatabase(proxy.config.databasePath, isLost ? 2 : 3);
+  await using again = await startServer(proxy.config.path);
+  await using stream = await EchoStream.open(proxy);
+  await stream?.stop();
+  await addRule(proxy);
+  again.signal("SIGTERM");
+  assert.equal((await again.completed()).code, 0);
+}
+
+/** Waits until `program` answers, changes the configuration and carries a new connection. */
+async function serves(proxy: Proxy, program: Program): Promise<void> {
+  await eventually("the one that is left answers", async () => {
+    try {
+      await using admin = await client(proxy);
+      const { status } = await admin.api.getStatus({});
+      return status?.pid === program.pid && status.revision === 2;
+    } catch {
+      return false;
+    }
+  }, 30_000);
+  await eventually("it can be changed", () => addRule(proxy).then(() => true, () => false));
+  await using stream = await EchoStream.open(proxy);
+  assert.ok(stream !== undefined);
+  await stream.stop();
+}
+
+function client({ config }: Proxy): Promise<AdminClient> {
+  const none = { tlsCert: "", serverCa: "", clientCert: "", clientKey: "" };
+  return connectAdmin({ addr: `unix:${config.folder}/admin.sock`, ...none });
+}
+
+async function addRule(proxy: Proxy): Promise<void> {
+  await using admin = await client(proxy);
+  const { rules } = await admin.api.getFirewallRules({});
+  await admin.api.addFirewallRule({
+    rule: { type: FirewallRuleType.IP, value: `192.0.2.${rules.length + 1}` },
+  });
+}
+
+/** Whole, and at that revision. */
+function checkDatabase(path: string, revision: number): void {
+  using database = new DatabaseSync(path, { readOnly: true });
+  assert.equal(database.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
+  const { number } = database.prepare("SELECT max(number) AS number FROM revisions").get() as {
+    number: number;
+  };
+  assert.equal(number, revision);
+}
