@@ -10,7 +10,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { ProxyError } from "../errors.ts";
 import { Deadlines } from "../net/deadlines.ts";
 import { peerCredentials, setCloseOnExec } from "../net/native.ts";
-import { TlsTransport } from "../net/tls_transport.ts";
+import { SocketTransport } from "../net/socket_transport.ts";
 import { parseListenAddress } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { CONNECTIONS_MAX, REQUEST_BYTES_MAX } from "./call_limits.ts";
@@ -123,7 +123,7 @@ export class AdminServer {
         budget: this.#budget,
         caller,
         openTransport: (handler) =>
-          new TlsTransport(socket, handler, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
+          new SocketTransport(socket, handler, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
         now: () => performance.now(),
         onGone: (session) => this.#sessions.delete(session),
       }),

@@ -1,133 +1,97 @@
 /**
- * A transport on a `node:tls` socket that is connected and has finished its handshake, or on one of `node:net`.
+ * A transport on a `node:tls` socket that has finished its handshake, which moves its bytes past the socket's streams:
+ * straight to and from the handle under it. The streams cost as much for each read and write as the TLS itself.
  *
  * @module
  */
 
-import type { Socket } from "node:net";
-import { Deadline, type Deadlines } from "./deadlines.ts";
-import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "./transport.ts";
+import type { TLSSocket } from "node:tls";
+import { SocketTransport, type SocketTransportOptions } from "./socket_transport.ts";
+import type { TransportHandler } from "./transport.ts";
 
-/** Bytes given to the socket and not yet gone, at which it can't take more. */
-const UNWRITTEN_BYTES_MAX = 65_536;
+/** What the TLS library encrypts at once; more would be copied over and over until it has gone. */
+const WRITE_BYTES_MAX = 49_152;
 
-/** How a TLS transport is ended. */
-export interface TlsTransportOptions {
-  /** Bounds the lingering close. */
-  readonly deadlines: Deadlines;
-  /** Sends a RST on the connection under the socket. */
-  readonly reset: () => void;
+/** The stream handle under a socket, as `node:net` uses it (Node's `StreamBase`); a call gives 0 or an error's number. */
+interface StreamHandle {
+  /** Is looked up by `readStart`. Without bytes: the end or an error, which stands in the binding's own state. */
+  onread(this: StreamHandle, bytes?: ArrayBuffer): void;
+  readStart(): number;
+  /** Has encrypted the bytes when it returns, and calls `oncomplete` once they are the kernel's. One at a time. */
+  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
 }
 
-/** A connection. Owns the socket; every error of it ends here. */
-export class TlsTransport implements Transport {
-  readonly #socket: Socket;
-  readonly #handler: TransportHandler;
-  readonly #options: TlsTransportOptions;
-  #unwritten = 0;
-  #isPaused = false;
-  #isEnding = false;
-  #isLingering = false;
-  #lingered = 0;
-  #isBroken = false;
-  #isOver = false;
-  #linger: Deadline | undefined;
+interface WriteRequest {
+  readonly oncomplete: (status: number) => void;
+}
+
+/** A TLS connection. Its socket keeps what is rare: the end of either side, errors, closing. */
+export class TlsTransport extends SocketTransport {
+  readonly #handle: StreamHandle;
+  readonly #request: WriteRequest = { oncomplete: (status) => this.#wrote(status) };
+  #isWriting = false;
+  /** What waits for its turn. */
+  #unwritten: Uint8Array | undefined;
+  #unwrittenBytes = 0;
 
   /** Reads nothing yet. @param socket owned from now on @param handler gets all that happens @param options how it is ended */
-  constructor(socket: Socket, handler: TransportHandler, options: TlsTransportOptions) {
-    this.#socket = socket;
-    this.#handler = handler;
-    this.#options = options;
-    socket.allowHalfOpen = true;
-    socket.on("error", () => {
-      this.#isBroken = true;
-      socket.destroy();
-    });
-    socket.on("close", () => this.#closed());
+  constructor(socket: TLSSocket, handler: TransportHandler, options: SocketTransportOptions) {
+    super(socket, handler, options);
+    this.#handle = (socket as unknown as { readonly _handle: StreamHandle })._handle;
   }
 
-  get isReady(): boolean {
-    return this.#unwritten < UNWRITTEN_BYTES_MAX && !this.#isOver;
+  override get isReady(): boolean {
+    return !this.#isWriting && !this.isOver;
   }
 
-  get unwrittenBytes(): number {
-    return this.#unwritten;
+  override get unwrittenBytes(): number {
+    return this.#unwrittenBytes;
   }
 
-  start(): void {
-    this.#socket.on("end", () => this.#ended());
-    this.#socket.on("data", (bytes: Uint8Array) => this.#read(bytes));
+  override write(bytes: Uint8Array): void {
+    if (this.isOver || this.isEnding) return;
+    this.#isWriting = true;
+    this.#unwrittenBytes = bytes.length;
+    this.#send(bytes);
   }
 
-  write(bytes: Uint8Array): void {
-    if (this.#isOver || this.#isEnding) return;
-    const { length } = bytes;
-    this.#unwritten += length;
-    this.#socket.write(bytes, () => {
-      this.#unwritten -= length;
-      if (!this.#isOver && !this.#isEnding) this.#handler.written();
-    });
+  protected override read(): void {
+    const handle = this.#handle;
+    const { socket } = this;
+    const { onread } = handle;
+    // What came with the end of the handshake went into the stream.
+    for (let bytes; (bytes = socket.read() as Uint8Array | null) !== null;) this.took(bytes);
+    handle.onread = (bytes) => {
+      if (bytes === undefined) onread.call(handle);
+      else if (!socket.destroyed) this.took(new Uint8Array(bytes));
+    };
+    socket.resume();
+    handle.readStart();
   }
 
-  pause(): void {
-    if (this.#isPaused || this.#isOver) return;
-    this.#isPaused = true;
-    this.#socket.pause();
+  /** The end of TLS overtakes what waits for its turn, so it has to wait as well. */
+  protected override end(): void {
+    if (!this.#isWriting) super.end();
   }
 
-  resume(): void {
-    if (!this.#isPaused || this.#isOver) return;
-    this.#isPaused = false;
-    this.#socket.resume();
+  #send(bytes: Uint8Array): void {
+    if (this.socket.destroyed) return;
+    const isCut = bytes.length > WRITE_BYTES_MAX;
+    this.#unwritten = isCut ? bytes.subarray(WRITE_BYTES_MAX) : undefined;
+    const status = this.#handle.writeBuffer(
+      this.#request,
+      isCut ? bytes.subarray(0, WRITE_BYTES_MAX) : bytes,
+    );
+    if (status !== 0) this.broke();
   }
 
-  endWrite(): void {
-    if (this.#isOver || this.#isEnding) return;
-    this.#isEnding = true;
-    this.#socket.end(() => this.#endIfDone());
-  }
-
-  finish(): void {
-    if (this.#isOver || this.#isLingering) return;
-    this.#isLingering = true;
-    this.#linger = new Deadline(() => this.#socket.destroy());
-    this.#options.deadlines.set(this.#linger, LINGER_MS);
-    this.endWrite();
-    this.resume();
-    this.#endIfDone();
-  }
-
-  reset(): void {
-    if (this.#isOver) return;
-    this.#options.reset();
-    this.#socket.destroy();
-  }
-
-  #read(bytes: Uint8Array): void {
-    if (!this.#isLingering) {
-      if (!this.#isOver) this.#handler.received(bytes);
-      return;
-    }
-    this.#lingered += bytes.length;
-    if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
-  }
-
-  #ended(): void {
-    if (this.#isOver) return;
-    if (!this.#isLingering) this.#handler.receivedEnd();
-    this.#endIfDone();
-  }
-
-  /** Nothing is left to wait for when both sides have finished. */
-  #endIfDone(): void {
-    const { writableFinished, readableEnded } = this.#socket;
-    if (this.#isLingering && writableFinished && readableEnded) this.#socket.destroy();
-  }
-
-  #closed(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    if (this.#linger !== undefined) this.#options.deadlines.clear(this.#linger);
-    this.#handler.disconnected(this.#isBroken);
+  #wrote(status: number): void {
+    if (this.isOver || this.socket.destroyed) return;
+    if (status < 0) return this.broke();
+    this.#unwrittenBytes = this.#unwritten?.length ?? 0;
+    if (this.#unwritten !== undefined) return this.#send(this.#unwritten);
+    this.#isWriting = false;
+    if (this.isEnding) super.end();
+    else this.handler.written();
   }
 }
