@@ -19,10 +19,8 @@ import { encodeRequestHead } from "./head_encoder.ts";
 import { HeadParser } from "./head_parser.ts";
 import type { WriteOutcome } from "./message_writer.ts";
 import { type Http1Limits, http1Limits, type Http1Options } from "./options.ts";
-import { Output } from "./output.ts";
+import { EMPTY, Output } from "./output.ts";
 import { readResponse, type Response } from "./response_reader.ts";
-
-const EMPTY = new Uint8Array(0);
 
 /**
  * Client role. One request at a time, streams numbered 1, 2, 3 …; `ready` and {@linkcode canRequest} say when
@@ -109,6 +107,10 @@ export class Http1ClientConnection implements HttpConnection {
   takeOutput(): Uint8Array {
     if (this.#exchange !== undefined && this.hasOutput) this.#exchange.hasLeft = true;
     return this.#output.take(this.#taken);
+  }
+
+  giveBack(output: Uint8Array): void {
+    this.#output.giveBack(output, this.#exchange !== undefined);
   }
 
   /** As in the contract; also `undefined` for a head that HTTP/1.1 can't carry (see `encodeRequestHead`). */

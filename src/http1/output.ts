@@ -6,10 +6,13 @@
 
 import { FIELD_NAME_BYTE, FIELD_VALUE_BYTE } from "./byte_classes.ts";
 
-const EMPTY = new Uint8Array(0);
+/** No bytes. */
+export const EMPTY: Uint8Array = new Uint8Array(0);
 const ENCODER = new TextEncoder();
 /** First size of a buffer; it serves several small heads, because an allocation costs as much as a head. */
 const FIRST_BYTES = 4096;
+/** A larger one isn't kept when it is given back: it was needed for a peer that didn't read. */
+const SPARE_BYTES_MAX = 131_072;
 /** What is left of a buffer is used further when it is as much as this. */
 const REST_BYTES_MIN = 1024;
 const CR = 13;
@@ -19,6 +22,8 @@ const COLON = 58;
 /** Collects output; allocates nothing while there is none. */
 export class Output {
   #buffer: Uint8Array = EMPTY;
+  /** All of the memory of which `#buffer` is the rest. */
+  #whole: Uint8Array = EMPTY;
   #length = 0;
   /** Stream and number of content bytes of it that are in the buffer, in turn. Rarely more than one pair. */
   #content: number[] = [];
@@ -35,7 +40,7 @@ export class Output {
 
   /** Drops everything, without `taken` calls. */
   clear(): void {
-    this.#buffer = EMPTY;
+    this.#forget();
     this.#length = 0;
     this.#content = [];
   }
@@ -103,13 +108,28 @@ export class Output {
     const bytes = this.#buffer.subarray(0, this.#length);
     const content = this.#content;
     const isUsable = this.#buffer.length - this.#length >= REST_BYTES_MIN;
-    this.#buffer = isUsable ? this.#buffer.subarray(this.#length) : EMPTY;
+    if (isUsable) this.#buffer = this.#buffer.subarray(this.#length);
+    else this.#forget();
     this.#length = 0;
     if (content.length > 0) {
       this.#content = [];
       for (let index = 0; index < content.length; index += 2) taken(content[index]!, content[index + 1]!);
     }
     return bytes;
+  }
+
+  /** The memory of the last take may be written to again; a large one is kept only where `isBusy`. */
+  giveBack(taken: Uint8Array, isBusy: boolean): void {
+    const { buffer } = taken;
+    const isMine = buffer === this.#whole.buffer;
+    if (this.#length > 0 || (!isMine && this.#buffer.length > 0)) return;
+    if (buffer.byteLength > (isBusy ? SPARE_BYTES_MAX : FIRST_BYTES)) return this.#forget();
+    if (!isMine) this.#whole = new Uint8Array(buffer);
+    this.#buffer = this.#whole;
+  }
+
+  #forget(): void {
+    this.#buffer = this.#whole = EMPTY;
   }
 
   #latin1(text: string): boolean {
@@ -146,6 +166,6 @@ export class Output {
     if (needed <= this.#buffer.length) return;
     const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2, FIRST_BYTES));
     grown.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = grown;
+    this.#buffer = this.#whole = grown;
   }
 }

@@ -16,14 +16,10 @@ import { type Refusal, TUNNEL } from "./framing.ts";
 import { encodeRefusal } from "./head_encoder.ts";
 import type { WriteOutcome } from "./message_writer.ts";
 import { type Http1Limits, http1Limits, type Http1Options } from "./options.ts";
-import { Output } from "./output.ts";
+import { EMPTY, Output } from "./output.ts";
 import type { Request } from "./request_reader.ts";
 import { ServerExchange } from "./server_exchange.ts";
 import { type Expected, ServerInput } from "./server_input.ts";
-
-const EMPTY = new Uint8Array(0);
-/** An owner that goes on feeding although `wantsInput` is false is stopped at this multiple of the limit. */
-const HELD_FACTOR_MAX = 16;
 
 /**
  * Server role. Streams are numbered 1, 2, 3 … in the order of the requests; one is open at a time, and the
@@ -88,7 +84,7 @@ export class Http1ServerConnection implements HttpConnection {
   receive(bytes: Uint8Array, _nowMs: number): void {
     if (this.#isOver || this.#isInputEnded) return;
     this.#input.receive(bytes);
-    if (this.#input.heldBytes > this.#limits.maxHeldBytes * HELD_FACTOR_MAX) {
+    if (this.#input.isOverfed) {
       this.#end(this.#exchange, false, { code: ErrorCode.INTERNAL_ERROR, detail: "unwanted input was fed" });
     }
     this.#resume();
@@ -112,6 +108,10 @@ export class Http1ServerConnection implements HttpConnection {
     if (this.#exchange === undefined) this.#resume();
     this.#isTaking = false;
     return bytes;
+  }
+
+  giveBack(output: Uint8Array): void {
+    this.#output.giveBack(output, this.#exchange !== undefined);
   }
 
   request(): undefined {

@@ -31,6 +31,8 @@ export interface ServerInputOwner {
 }
 
 const EMPTY = new Uint8Array(0);
+/** An owner that goes on feeding although `wantsInput` is false is stopped at this multiple of the limit. */
+const HELD_FACTOR_MAX = 16;
 
 /** Reader of a client's bytes. */
 export class ServerInput {
@@ -38,12 +40,14 @@ export class ServerInput {
   readonly #parser: HeadParser;
   readonly #body: BodyReader;
   readonly #held = new HeldInput();
+  readonly #heldBytesMax: number;
   #isReading = false;
   #isStopped = false;
 
   /** Expects a request's head first. */
   constructor(owner: ServerInputOwner, limits: Http1Limits) {
     this.#owner = owner;
+    this.#heldBytesMax = limits.maxHeldBytes * HELD_FACTOR_MAX;
     this.#parser = new HeadParser(limits.maxHeaderBytes, limits.maxHeaderFields);
     this.#body = new BodyReader(this.#parser, limits.maxHeaderBytes);
     this.#parser.start("request");
@@ -52,6 +56,11 @@ export class ServerInput {
   /** Bytes received and not yet read. */
   get heldBytes(): number {
     return this.#held.length;
+  }
+
+  /** Whether far more is held than `wantsInput` asked for. */
+  get isOverfed(): boolean {
+    return this.#held.length > this.#heldBytesMax;
   }
 
   /** Memory held for what can't be read yet and for a head that isn't complete. */

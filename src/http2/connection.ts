@@ -101,6 +101,11 @@ export class Http2Connection implements HttpConnection {
     return this.#session.out.take();
   }
 
+  /** Takes the memory of the last output back; see {@linkcode HttpConnection.giveBack}. */
+  giveBack(output: Uint8Array): void {
+    this.#session.out.giveBack(output);
+  }
+
   /**
    * Client role: starts a request. `undefined` when no stream is free, or when `head.protocol` is given and the
    * peer has not announced extended CONNECT.

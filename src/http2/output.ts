@@ -9,6 +9,8 @@ import { Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./frames.t
 const SLAB_BYTES = 4_096;
 const SLAB_MAX_BYTES = 65_536;
 const HAND_OVER_BYTES = 16_384;
+/** Larger memory isn't kept: it was needed for a peer that didn't read. */
+const SPARE_MAX_BYTES = 1_048_576;
 const NONE = new Uint8Array(0);
 
 /**
@@ -25,6 +27,8 @@ export class OutputBuffer {
   /** Bytes of frames other than HEADERS, CONTINUATION and DATA that wait to be taken. */
   controlBytes = 0;
   #start = 0;
+  /** Memory of a large take that was given back. New memory is cleared, counted and collected: more work than the copy. */
+  #spare: Uint8Array = NONE;
   #hint = SLAB_BYTES;
   #lastDataAt = -1;
   #lastDataStreamId = 0;
@@ -47,12 +51,25 @@ export class OutputBuffer {
     this.#lastDataAt = -1;
     this.#hint = Math.max(SLAB_BYTES, Math.min(SLAB_MAX_BYTES, Math.max(taken.length, this.#hint >> 1)));
     this.#start = this.end;
-    if (taken.length > HAND_OVER_BYTES || this.bytes.length - this.end < FRAME_HEADER_BYTES) this.release();
+    if (taken.length > HAND_OVER_BYTES || this.bytes.length - this.end < FRAME_HEADER_BYTES) {
+      this.bytes = NONE;
+      this.#start = this.end = 0;
+    }
     return taken;
+  }
+
+  /** The memory of the last take may be written to again. */
+  giveBack(taken: Uint8Array): void {
+    const { buffer } = taken;
+    if (buffer !== this.bytes.buffer) {
+      const isLarger = buffer.byteLength > this.#spare.length && buffer.byteLength <= SPARE_MAX_BYTES;
+      if (isLarger && taken.length > HAND_OVER_BYTES) this.#spare = new Uint8Array(buffer);
+    } else if (this.length === 0) this.#start = this.end = 0;
   }
 
   /** Lets go of memory that nothing waits in, for connections that went quiet. */
   release(): void {
+    this.#spare = NONE;
     if (this.length > 0) return;
     this.bytes = NONE;
     this.#start = this.end = 0;
@@ -183,7 +200,9 @@ export class OutputBuffer {
     const held = this.end - this.#start;
     const wanted = held + count;
     const size = held === 0 ? Math.max(wanted, this.#hint) : Math.max(wanted, held * 2, this.#hint);
-    const grown = new Uint8Array(size);
+    const isSpare = wanted <= this.#spare.length && size > SLAB_BYTES;
+    const grown = isSpare ? this.#spare : new Uint8Array(size);
+    if (isSpare) this.#spare = NONE;
     if (held > 0) grown.set(this.bytes.subarray(this.#start, this.end));
     this.bytes = grown;
     this.#start = 0;

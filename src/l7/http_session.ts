@@ -48,6 +48,8 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   #transport: Transport | undefined;
   #isMarked = false;
   #isEnding = false;
+  /** What is being written. */
+  #sending: Uint8Array | undefined;
 
   /** A connection without a codec. */
   constructor(tools: SessionTools) {
@@ -123,6 +125,8 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   }
 
   written(): void {
+    if (this.#sending !== undefined) this.codec.giveBack(this.#sending);
+    this.#sending = undefined;
     this.flush();
   }
 
@@ -148,7 +152,7 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
     const codec = this.#codec!;
     const transport = this.#transport!;
     if (codec.hasOutput && transport.isReady) {
-      const bytes = codec.takeOutput();
+      const bytes = this.#sending = codec.takeOutput();
       this.sent(bytes.length);
       transport.write(bytes);
     }

@@ -124,6 +124,11 @@ export interface HttpConnection {
   readonly hasOutput: boolean;
   /** Takes everything to be written; the array belongs to the caller. Everything of one turn leaves at once. */
   takeOutput(): Uint8Array;
+  /**
+   * What the last `takeOutput` gave isn't needed any more, so its memory may be written to again. Whoever doesn't call
+   * this keeps the array for good; whoever does calls it before the next `takeOutput`.
+   */
+  giveBack(output: Uint8Array): void;
   /** Client role: starts a request, or returns `undefined` when no stream is free (limit, GOAWAY, busy HTTP/1.1). */
   request(head: RequestHead, end: boolean): number | undefined;
   /** Server role: answers; an interim head may be followed by others. */

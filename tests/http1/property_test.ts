@@ -10,6 +10,14 @@ import type { Fields, RequestHead, ResponseHead } from "../../src/wire/http_hand
 import { numbers, Pipe } from "./pipe.ts";
 import { bytesOf, Recorder, requestHead, responseHead, textOf } from "./recorder.ts";
 
+/** Puts a machine's output on the wire. What is given back may be written over: nothing of it may be needed any more. */
+function send(from: Http1ClientConnection | Http1ServerConnection, to: Pipe): void {
+  const output = from.takeOutput();
+  to.put(output);
+  output.fill(0xee);
+  from.giveBack(output);
+}
+
 /** One message's content: pieces as its owner gives them, whether the length is declared, trailers. */
 interface Content {
   readonly pieces: readonly string[];
@@ -163,10 +171,10 @@ class Wire {
         }
         break;
       case 2:
-        if (this.clientConnection.hasOutput) this.#up.put(this.clientConnection.takeOutput());
+        if (this.clientConnection.hasOutput) send(this.clientConnection, this.#up);
         break;
       case 3:
-        if (this.serverConnection.hasOutput) this.#down.put(this.serverConnection.takeOutput());
+        if (this.serverConnection.hasOutput) send(this.serverConnection, this.#down);
         break;
       case 4:
         if (this.serverConnection.wantsInput && this.#up.length > 0) {

@@ -136,6 +136,9 @@ class Wire {
       joined.set(this.#bytes);
       joined.set(output, this.#bytes.length);
       this.#bytes = joined;
+      // What is given back may be written over; nothing of it may be needed any more.
+      output.fill(0xee);
+      this.from.giveBack(output);
     }
     const part = this.#bytes.slice(0, count);
     this.#bytes = this.#bytes.subarray(part.length);
