@@ -8,6 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { formatDuration } from "../config/duration.ts";
 import { coversHostname } from "../net/certificates.ts";
+import { listeningSockets } from "../net/listening_sockets.ts";
 import { type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Listener, Route } from "../state/model.ts";
@@ -117,6 +118,7 @@ function problemsOf(plane: ControlPlane, nowMs: number): string[] {
     if (isServing) continue;
     problems.push(`worker ${column} ${pid === undefined ? "is not there" : "does not serve yet"}`);
   }
+  problems.push(...unboundOf(plane));
   for (const { what, problem } of plane.reloads()) {
     if (problem !== undefined) problems.push(`the last reload of ${what} failed: ${problem}`);
   }
@@ -128,6 +130,20 @@ function problemsOf(plane: ControlPlane, nowMs: number): string[] {
     );
   }
   return problems;
+}
+
+/** Listeners that lack a worker's socket: each that serves has one of its own, and the kernel can take it away. */
+function unboundOf(plane: ControlPlane): string[] {
+  const sockets = listeningSockets();
+  if (sockets === undefined) return [];
+  const serving = plane.workers().filter(({ isServing }) => isServing).length;
+  return plane.served().configuration.listeners.flatMap(({ address: { host, port } }) => {
+    const bound = sockets.filter((socket) => socket.host === host && socket.port === port).length;
+    if (bound >= serving) return [];
+    return [
+      `listener ${formatEndpoint({ host, port })}: ${bound} of ${serving} workers listen; restart the server`,
+    ];
+  });
 }
 
 /** A limit as an operator would write it. */

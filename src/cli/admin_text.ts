@@ -26,8 +26,9 @@ import type {
   ListConnectionsResponse,
   WatchConnectionsResponse,
 } from "../admin/gen/mc_proxy/v1/connection_pb.ts";
-import { type ExplainResponse, Standing, Verdict } from "../admin/gen/mc_proxy/v1/explain_pb.ts";
+import { type ExplainResponse, RouteMatch, Standing, Verdict } from "../admin/gen/mc_proxy/v1/explain_pb.ts";
 import type { Status } from "../admin/gen/mc_proxy/v1/status_pb.ts";
+import { formatDuration } from "../config/duration.ts";
 
 /** Rows in columns. */
 function table(rows: readonly (readonly string[])[]): string {
@@ -35,6 +36,11 @@ function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row) =>
     `${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`
   ).join("");
+}
+
+/** Such as `1 route`, `2 routes`. */
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function moment(time: Timestamp | undefined): string {
@@ -46,17 +52,21 @@ export function status(told: Status): string {
   const head = told.isHealthy
     ? "healthy\n"
     : `not healthy\n${told.problems.map((each) => `  ${each}\n`).join("")}`;
-  const uptimeSeconds = told.uptime === undefined ? 0 : Math.floor(durationMs(told.uptime) / 1_000);
+  const uptimeMs = told.uptime === undefined ? 0 : Math.floor(durationMs(told.uptime) / 1_000) * 1_000;
   const pending = told.pendingConfirm;
   return [
     head,
-    `mc-proxy ${told.version}, process ${told.pid}, up ${uptimeSeconds} s, revision ${told.revision}.${told.generation}\n`,
+    `mc-proxy ${told.version}, process ${told.pid}, up ${
+      formatDuration(uptimeMs)
+    }, revision ${told.revision}.${told.generation}\n`,
     pending === undefined
       ? ""
       : `revision ${pending.revision} goes back to ${pending.revertTo} at ${
         moment(pending.deadline)
       } unless confirmed\n`,
-    `${told.openConnections} connections open, ${told.firewallRules} firewall rules, ${told.workerRestarts} workers replaced\n`,
+    `${counted(told.openConnections, "connection")} open, ${counted(told.firewallRules, "firewall rule")}, ${
+      counted(told.workerRestarts, "worker")
+    } replaced\n`,
     table(told.workers.map((each) => [
       `worker ${each.worker}`,
       each.pid === 0 ? "gone" : `process ${each.pid}`,
@@ -65,7 +75,7 @@ export function status(told: Status): string {
     ])),
     table(told.listeners.map((each) => [
       `listener ${each.addr}`,
-      `${each.routes} routes`,
+      counted(each.routes, "route"),
       `${each.openConnections} open`,
       `${each.endedConnections} ended`,
     ])),
@@ -97,7 +107,7 @@ export function listeners(told: ListListenersResponse): string {
   return table(told.listeners.map((each) => [
     String(each.id),
     each.addr,
-    `${each.routes.length} routes`,
+    counted(each.routes.length, "route"),
     `${each.openConnections} open`,
     each.proxyProtocol ? `PROXY from ${each.trustedProxies.join(", ")}` : "",
   ]));
@@ -139,7 +149,7 @@ export function connections(told: ListConnectionsResponse): string {
     `${each.bytesSent} out`,
     moment(each.acceptTime),
   ]);
-  return `${table(rows)}${told.total} connections\n`;
+  return `${table(rows)}${counted(told.total, "connection")}\n`;
 }
 
 /** A connection that has ended. */
@@ -151,32 +161,57 @@ export function event({ event: told }: WatchConnectionsResponse): string {
   } ${told.bytesReceived} in ${told.bytesSent} out\n`;
 }
 
-/** What would become of a connection, and why. */
+/** What would become of a connection, and why: the verdict first, then what led to it. */
 export function explanation(told: ExplainResponse): string {
-  const verdict = Verdict[told.verdict]!.toLowerCase();
-  const lines = [told.reason === "" ? `${verdict} ${told.backend}` : `${verdict}: ${told.reason}`];
+  const lines = [verdictOf(told)];
   if (told.country !== "") lines.push(`country ${told.country}`);
   for (const { rule, standing } of told.rules) {
     if (rule === undefined) continue;
-    const type = FirewallRuleType[rule.type]!.toLowerCase();
-    lines.push(
-      `rule ${rule.id} ${FirewallAction[rule.action]!.toLowerCase()} ${type} ${rule.value}: ${
-        Standing[standing]!.toLowerCase()
-      }`,
-    );
+    const [action, type] = [
+      FirewallAction[rule.action]!.toLowerCase(),
+      FirewallRuleType[rule.type]!.toLowerCase(),
+    ];
+    lines.push(`rule ${rule.id} ${action} ${type} ${rule.value}: ${Standing[standing]!.toLowerCase()}`);
   }
-  for (const { route, standing } of told.routes) {
-    lines.push(
-      `route ${route?.id} ${route?.hostname} -> ${route?.backend}: ${Standing[standing]!.toLowerCase()}`,
-    );
+  for (const { route, match, standing } of told.routes) {
+    const reason = `${Standing[standing]!.toLowerCase()} (${MATCHES[match]})`;
+    lines.push(`route ${route?.id} ${route?.hostname} -> ${route?.backend}: ${reason}`);
   }
   if (told.certificate !== undefined) {
     const { path, notAfter, problem } = told.certificate;
     lines.push(`certificate ${path} until ${moment(notAfter)}${problem === "" ? "" : `: ${problem}`}`);
   }
+  if (told.timeouts !== undefined) {
+    const { clientHello, connect, dial, idle, halfClosed } = told.timeouts;
+    const shown = Object.entries({ client_hello: clientHello, connect, dial, idle, half_closed: halfClosed })
+      .flatMap(([name, value]) =>
+        value === undefined ? [] : [`${name} ${formatDuration(durationMs(value))}`]
+      );
+    lines.push(`timeouts ${shown.join(", ")}`);
+  }
   for (const warning of told.warnings) lines.push(`note: ${warning}`);
   return `${lines.join("\n")}\n`;
 }
+
+function verdictOf({ verdict, reason, backend }: ExplainResponse): string {
+  switch (verdict) {
+    case Verdict.DENY:
+      return `denied with a RST: ${reason}`;
+    case Verdict.REFUSE:
+      return `refused: ${reason}`;
+    case Verdict.ACME:
+      return `goes to the ACME backend ${backend}`;
+    default:
+      return `goes to ${backend}`;
+  }
+}
+
+const MATCHES: Readonly<Record<RouteMatch, string>> = {
+  [RouteMatch.UNSPECIFIED]: "no match",
+  [RouteMatch.EXACT]: "the exact name",
+  [RouteMatch.WILDCARD]: "the wildcard over it",
+  [RouteMatch.DEFAULT]: "every other name",
+};
 
 /** A rule that was added, with the number by which it is removed. */
 export function ruleAdded(told: AddFirewallRuleResponse): string {

@@ -15,7 +15,7 @@ import type { Limits } from "../state/limits.ts";
 import type { Endpoint } from "../state/model.ts";
 import { error, type Finding, ok, warning } from "./finding.ts";
 import { messageOf } from "../errors.ts";
-import { listeningInodes } from "./listening_sockets.ts";
+import { listeningSockets } from "../net/listening_sockets.ts";
 
 /** More are not counted on, see `fileLimit()`. */
 const DESCRIPTORS_MAX = 1_048_576;
@@ -69,11 +69,12 @@ export async function portFindings(
   pid: number | undefined,
 ): Promise<Finding[]> {
   const owned = pid === undefined ? undefined : await socketsOf(pid);
+  const sockets = listeningSockets() ?? [];
   const findings: Finding[] = [];
   for (const address of addresses) {
     const what = `port ${formatEndpoint(address)}`;
-    const listening = await listeningInodes(address);
-    if (listening.some((inode) => owned?.inodes.has(inode))) {
+    const listening = sockets.filter(({ host, port }) => host === address.host && port === address.port);
+    if (listening.some(({ inode }) => owned?.inodes.has(inode))) {
       findings.push(ok(what, `process ${pid} or its workers listen on it`));
     } else if (listening.length > 0 && owned !== undefined && !owned.isWhole) {
       findings.push(

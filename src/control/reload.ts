@@ -162,6 +162,11 @@ export class Reload implements Disposable {
     for (const { what, detail } of failures) {
       this.#outcomes.set(what, { what, timeMs: Date.now(), problem: detail });
     }
+    // What was mended by putting back what is served already has changed nothing, and is well again all the same.
+    for (const { what, problem } of this.outcomes) {
+      const isRead = !failures.some((failure) => failure.what === what);
+      if (problem !== undefined && isRead) this.#outcomes.set(what, { what, timeMs: Date.now() });
+    }
     for (const failure of failures) this.#tellFailure(failure);
     for (const what of done) log.info("reloaded", { what, generation });
     if (done.length + failures.length === 0) {

@@ -101,7 +101,8 @@ function webBackend(port: number): AsyncDisposable {
 }
 
 function welcome(port: number, srv: SrvFolder): string {
-  const caPath = srv.caPath.startsWith(PROJECT_FOLDER) ? srv.caPath.slice(PROJECT_FOLDER.length) : srv.caPath;
+  const caPath = shortened(srv.caPath);
+  const configPath = shortened(srv.configPath);
   const curl = (name: string) =>
     `  curl --cacert ${caPath} --resolve ${name}:${port}:127.0.0.1 https://${name}:${port}/`;
   return [
@@ -118,10 +119,17 @@ function welcome(port: number, srv: SrvFolder): string {
     curl(`any.${EXACT_NAME}`),
     "* (L4, every other name, backend two)",
     curl("localhost"),
+    "Ask the server how it is, and what would become of a connection",
+    `  deno task mc-proxy status -c ${configPath}`,
+    `  deno task mc-proxy explain 127.0.0.1 any.${EXACT_NAME} -c ${configPath}`,
     "",
     `The configuration is ${srv.configPath}. Ctrl-C ends the demo.`,
     "",
   ].join("\n");
+}
+
+function shortened(path: string): string {
+  return path.startsWith(PROJECT_FOLDER) ? path.slice(PROJECT_FOLDER.length) : path;
 }
 
 function parseDemo(args: string[]): { ports: DemoPorts; folder: string } | undefined {

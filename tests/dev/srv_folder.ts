@@ -75,6 +75,7 @@ function demoConfig(ports: DemoPorts): string {
         { hostname: "*", backend: at(ports.others) },
       ],
     }],
+    grpc: { addr: "unix:admin.sock" },
     proxy: { workers: 2, shutdown_timeout: "2s" },
     log: { level: "info", format: "text" },
   });

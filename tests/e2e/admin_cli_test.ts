@@ -57,10 +57,10 @@ Deno.test("the commands list and change routes, rules and listeners of a running
   );
   assert.match(
     await run(proxy, "explain", "192.0.2.1", "a.test"),
-    /^route 127\.0\.0\.1:1\nrule 1 block cidr .*: shadow/,
+    /^goes to 127\.0\.0\.1:1\nrule 1 block cidr .*: shadow\nroute .*: decided \(the exact name\)\ntimeouts /,
   );
   await run(proxy, "firewall", "remove", "1");
-  assert.match(await run(proxy, "listeners", "list"), /1 routes/);
+  assert.match(await run(proxy, "listeners", "list"), /1 route /);
   assert.match(await run(proxy, "connections", "list"), /^0 connections/m);
   assert.match(await run(proxy, "revisions", "list"), /^6 .* rpc {2}uid:\d+\n {4}- firewall/);
   assert.match(await run(proxy, "revisions", "diff", "1", "2"), /^\+ route .* b\.test -> 127\.0\.0\.1:2$/m);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { listeningInodes, parseListening } from "../../src/cli/listening_sockets.ts";
+import { listeningSockets, parseListening } from "../../src/net/listening_sockets.ts";
 
 const TABLE =
   `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -17,16 +17,29 @@ Deno.test("parseListening() reads what the kernel writes, and leaves connections
   ]);
 });
 
-Deno.test("listeningInodes() finds sockets by their address, both of a reusePort group", async () => {
-  const inodesAt = (host: string, port: number) => listeningInodes({ host, port });
+Deno.test("listeningSockets() finds both sockets of a reusePort group, and those of IPv6", () => {
+  const at = (host: string, port: number) =>
+    listeningSockets()!.filter((socket) => socket.host === host && socket.port === port).length;
   using first = Deno.listen({ hostname: "127.0.0.1", port: 0, reusePort: true });
   const { port } = first.addr;
-  assert.equal((await inodesAt("127.0.0.1", port)).length, 1);
+  assert.equal(at("127.0.0.1", port), 1);
   {
     using _second = Deno.listen({ hostname: "127.0.0.1", port, reusePort: true });
-    assert.equal((await inodesAt("127.0.0.1", port)).length, 2);
+    assert.equal(at("127.0.0.1", port), 2);
   }
-  assert.deepEqual(await inodesAt("127.0.0.2", port), []);
+  assert.equal(at("127.0.0.2", port), 0);
   using everywhere = Deno.listen({ hostname: "::", port: 0 });
-  assert.equal((await inodesAt("::", everywhere.addr.port)).length, 1);
+  assert.equal(at("::", everywhere.addr.port), 1);
+});
+
+Deno.test("listeningSockets() reads past the listening ones no further than it has to", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const conns: Deno.Conn[] = [];
+  for (let count = 0; count < 50; count++) {
+    const accepted = listener.accept();
+    conns.push(await Deno.connect({ hostname: "127.0.0.1", port }), await accepted);
+  }
+  assert.equal(listeningSockets()!.filter((socket) => socket.port === port).length, 1);
+  for (const conn of conns) conn.close();
 });
