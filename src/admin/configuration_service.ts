@@ -8,7 +8,6 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ChangeOutcome } from "../control/changes.ts";
 import type { ConfigurationDraft, RouteReference } from "../state/configuration_draft.ts";
-import { formatEndpoint } from "../state/listen_address.ts";
 import type { Configuration, FirewallRule, Listener, Route } from "../state/model.ts";
 import type { KeptAnswer } from "../store/kept_answers.ts";
 import { listenerMessage, routeMessage, ruleMessage } from "./answers.ts";
@@ -18,6 +17,7 @@ import { Existing, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import type { Route as RouteMessage } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { look, mutation } from "./mutations.ts";
 import {
+  findListener,
   invalid,
   readHostname,
   readListenAddress,
@@ -121,13 +121,12 @@ function routeMethods(plane: ControlPlane): RouteMethods {
   return {
     listRoutes: look(plane, listRoutes, ({ listener }) => {
       const { configuration, revision } = plane.served();
-      const wanted = readOptionalListener(listener, "listener");
-      const text = wanted && formatEndpoint(wanted);
-      const routes = configuration.listeners
-        .filter(({ address }) => text === undefined || formatEndpoint(address) === text)
-        .flatMap((each) =>
-          each.routes.map((route) => routeMessage(route, each, plane.tallies.route(route.id)))
-        );
+      const listeners = listener === ""
+        ? configuration.listeners
+        : [findListener(configuration.listeners, listener, "listener")];
+      const routes = listeners.flatMap((each) =>
+        each.routes.map((route) => routeMessage(route, each, plane.tallies.route(route.id)))
+      );
       return { routes, revision };
     }),
     addRoute: mutation(plane, addRoute, async ({ route, expectedRevision }, { author, keep }) => {

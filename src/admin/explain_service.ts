@@ -8,7 +8,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { ProxyError } from "../errors.ts";
 import { type DecisionRule, judgeClient } from "../policy/firewall.ts";
 import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
 import { buildFirewallTables } from "../state/firewall_draft.ts";
@@ -36,7 +35,7 @@ import {
   Verdict,
 } from "./gen/mc_proxy/v1/explain_pb.ts";
 import { look } from "./mutations.ts";
-import { invalid, readListenAddress, readRule } from "./requests.ts";
+import { findListener, invalid, readRule } from "./requests.ts";
 import { certificateMessage } from "./status.ts";
 import { inSlices, StateCache } from "./state_cache.ts";
 
@@ -238,8 +237,5 @@ function listenerOf(plane: ControlPlane, text: string): Listener {
     if (listeners.length === 1) return listeners[0]!;
     throw invalid("listener", `which listener is meant: there are ${listeners.length}`);
   }
-  const address = formatEndpoint(readListenAddress(text, "listener"));
-  const found = listeners.find((listener) => formatEndpoint(listener.address) === address);
-  if (found === undefined) throw new ProxyError("not_found", `there is no listener ${address}`);
-  return found;
+  return findListener(listeners, text, "listener");
 }

@@ -7,7 +7,6 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { exportConfig } from "../config/export.ts";
-import { ProxyError } from "../errors.ts";
 import type { ConnectionEvent } from "../observe/events.ts";
 import { contains, parseAddressOrCidr } from "../policy/cidr.ts";
 import { canonicalCountryCode, COUNTRY_WANTED } from "../policy/country_codes.ts";
@@ -21,7 +20,7 @@ import { ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import type { ConnectionFilter as FilterMessage } from "./gen/mc_proxy/v1/connection_pb.ts";
 import { eventMessage } from "./history.ts";
 import { look, mutation } from "./mutations.ts";
-import { invalid, readHostname, readListenAddress } from "./requests.ts";
+import { findListener, invalid, readHostname, readListenAddress } from "./requests.ts";
 import { statusMessage } from "./status.ts";
 
 type Service = ServiceImpl<typeof ProxyAdminService>;
@@ -132,22 +131,15 @@ function readFilter(plane: ControlPlane, message: FilterMessage | undefined): Co
   const { listener, route, client, country, minAge, ids } = message;
   if (ids.length > IDS_MAX) throw invalid("filter.ids", `at most ${IDS_MAX}`);
   return {
-    ...(listener !== "" && { listenerIds: [listenerId(plane, listener)] }),
+    ...(listener !== "" && {
+      listenerIds: [findListener(plane.served().configuration.listeners, listener, "filter.listener").id],
+    }),
     ...(route !== "" && { hostname: readHostname(route, "filter.route") }),
     ...(client !== "" && { client: readRange(client) }),
     ...(country !== "" && { country: readCountry(country) }),
     ...(minAge !== undefined && { acceptedBeforeMs: Date.now() - durationMs(minAge) }),
     ...(ids.length > 0 && { ids }),
   };
-}
-
-function listenerId(plane: ControlPlane, text: string): number {
-  const address = formatEndpoint(readListenAddress(text, "filter.listener"));
-  const found = plane.served().configuration.listeners.find((each) =>
-    formatEndpoint(each.address) === address
-  );
-  if (found === undefined) throw new ProxyError("not_found", `there is no listener ${address}`);
-  return found.id;
 }
 
 function readRange(text: string): string {

@@ -13,11 +13,20 @@ import { canonicalRuleValue } from "../policy/rule_value.ts";
 import { quote } from "../state/issue.ts";
 import {
   ENDPOINT_WANTED,
+  formatEndpoint,
   LISTEN_ADDRESS_WANTED,
   parseEndpoint,
   parseListenAddress,
 } from "../state/listen_address.ts";
-import type { Endpoint, FirewallRule, L7Options, ListenerSeed, Route, Seed } from "../state/model.ts";
+import type {
+  Endpoint,
+  FirewallRule,
+  L7Options,
+  Listener,
+  ListenerSeed,
+  Route,
+  Seed,
+} from "../state/model.ts";
 import { BACKEND_PROTOCOLS, ROUTE_MODES, RULE_ACTIONS, RULE_MODES, RULE_TYPES } from "./codec.ts";
 import type {
   FirewallRule as RuleMessage,
@@ -42,6 +51,14 @@ export function readListenAddress(text: string, field: string): Endpoint {
 /** A listener's address, or nothing for the only listener. @throws ProxyError invalid */
 export function readOptionalListener(text: string, field: string): Endpoint | undefined {
   return text === "" ? undefined : readListenAddress(text, field);
+}
+
+/** The listener with an address. @throws ProxyError invalid, or not_found */
+export function findListener(listeners: readonly Listener[], text: string, field: string): Listener {
+  const address = formatEndpoint(readListenAddress(text, field));
+  const found = listeners.find((listener) => formatEndpoint(listener.address) === address);
+  if (found === undefined) throw new ProxyError("not_found", `there is no listener ${address}`);
+  return found;
 }
 
 /** A route's hostname. @throws ProxyError invalid */

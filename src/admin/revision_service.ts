@@ -10,13 +10,13 @@ import type { ChangeOutcome } from "../control/changes.ts";
 import { ProxyError } from "../errors.ts";
 import type { Change } from "../state/change.ts";
 import type { ConfigurationDraft } from "../state/configuration_draft.ts";
-import { diffConfiguration } from "../state/diff.ts";
+import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import type { Configuration } from "../state/model.ts";
 import { type AddressOf, changeMessage } from "./answers.ts";
 import { routeReference } from "./configuration_service.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { endExisting, removedBy } from "./existing.ts";
-import { Existing, type Operation, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
+import { Existing, type Operation, OperationSchema, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import type { ConfigurationChange } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { revisionMessage } from "./history.ts";
 import { look, mutation } from "./mutations.ts";
@@ -92,19 +92,23 @@ function applyMethod(plane: ControlPlane): Methods["apply"] {
   });
 }
 
-/** Does one step; its errors name it. */
+/** Does one step; its errors name it, and the field in the step's own message. */
 function perform(draft: ConfigurationDraft, { operation }: Operation, field: string): void {
   try {
     performNamed(draft, operation, field);
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error;
-    const inner = error.field === undefined
-      ? field
-      : error.field.startsWith(field)
-      ? error.field
-      : `${field}.${error.field}`;
-    throw new ProxyError(error.code, `${field}: ${error.message}`, { field: inner, cause: error });
+    const place = { field: `${field}${fieldIn(operation.case, error.field ?? "")}`, cause: error };
+    throw new ProxyError(error.code, `${field}: ${error.message}`, place);
   }
+}
+
+/** A field such as `route.backend` as the step names it: `.add_route.backend`. */
+function fieldIn(step: Operation["operation"]["case"], field: string): string {
+  if (step === undefined) return "";
+  const { name } = OperationSchema.field[step];
+  // The listener of a route is named by itself where it can't be told.
+  return field === "listener" ? `.${name}.listener` : `.${name}${field.replace(/^\w+/, "")}`;
 }
 
 function performNamed(draft: ConfigurationDraft, operation: Operation["operation"], field: string): void {
@@ -157,7 +161,9 @@ function historyMethods(plane: ControlPlane): Pick<Methods, "listRevisions" | "d
     diffRevisions: look(plane, diffRevisions, (request) => {
       const to = request.to || plane.store.revision;
       const from = request.from || to - 1;
-      const [before, after] = [contentOf(plane, from), contentOf(plane, to)];
+      const after = contentOf(plane, to);
+      // Before the seed there was nothing.
+      const before = from === 0 ? EMPTY_CONFIGURATION : contentOf(plane, from);
       return { from, to, changes: changeMessages(diffConfiguration(before, after), before, after) };
     }),
   };

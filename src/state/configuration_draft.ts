@@ -94,7 +94,7 @@ export class ConfigurationDraft {
 
   /** Adds a route. @param listener its address; absent = the only one */
   addRoute(listener: Endpoint | undefined, seed: Seed<Route>): { listenerId: number; route: Route } {
-    const draft = this.#listenerAt(listener);
+    const draft = this.#listenerAt(listener, "route.listener");
     refuseIssues(validateRoute(seed, "route"));
     this.#refuseHostname(draft, seed.hostname);
     const route = { ...seed, id: this.#next.route++ };
@@ -107,7 +107,7 @@ export class ConfigurationDraft {
     reference: RouteReference,
     change: (route: Route) => Seed<Route>,
   ): { listenerId: number; route: Route } {
-    const { draft, route: before } = this.#find(reference);
+    const { draft, route: before } = this.#find(reference, "route.listener");
     const seed = change(before);
     refuseIssues(validateRoute(seed, "route"));
     if (seed.hostname !== before.hostname) this.#refuseHostname(draft, seed.hostname);
@@ -119,7 +119,7 @@ export class ConfigurationDraft {
 
   /** Removes a route. */
   removeRoute(reference: RouteReference): { listenerId: number; route: Route } {
-    const { draft, route } = this.#find(reference);
+    const { draft, route } = this.#find(reference, "listener");
     draft.routes.delete(route.hostname);
     return { listenerId: draft.settings.id, route };
   }
@@ -184,12 +184,13 @@ export class ConfigurationDraft {
     return found;
   }
 
-  #listenerAt(address: Endpoint | undefined): ListenerDraft {
+  /** @param field names the address in the error for an ambiguous one */
+  #listenerAt(address: Endpoint | undefined, field = "listener"): ListenerDraft {
     const all = [...this.#listeners.values()];
     if (address === undefined) {
       if (all.length === 1) return all[0]!;
       const text = `which listener is meant must be said: there are ${all.length}`;
-      throw new ProxyError("invalid", text, { field: "listener" });
+      throw new ProxyError("invalid", text, { field });
     }
     const text = formatEndpoint(address);
     const found = all.find(({ settings }) => formatEndpoint(settings.address) === text);
@@ -197,9 +198,9 @@ export class ConfigurationDraft {
     return found;
   }
 
-  #find(reference: RouteReference): { draft: ListenerDraft; route: Route } {
+  #find(reference: RouteReference, field: string): { draft: ListenerDraft; route: Route } {
     if (!("id" in reference)) {
-      const draft = this.#listenerAt(reference.listener);
+      const draft = this.#listenerAt(reference.listener, field);
       const route = draft.routes.get(reference.hostname);
       if (route !== undefined) return { draft, route };
       const where = formatEndpoint(draft.settings.address);
@@ -248,9 +249,13 @@ function byId(left: { readonly id: number }, right: { readonly id: number }): nu
   return left.id - right.id;
 }
 
+/** What stands beside a route's other keys in a TOML file has a message of its own in the API. */
+const L7_KEY =
+  /\.(tls_cert|tls_key|backend_ca|backend_protocol|backend_server_name|acme_backend|max_body_bytes)$/;
+
 function refuseIssues(issues: readonly Issue[]): void {
   const [issue] = issues;
   if (issue === undefined) return;
-  const text = `${issue.path}: wanted ${issue.wanted}, got ${issue.got}`;
-  throw new ProxyError("invalid", text, { field: issue.path });
+  const field = issue.path.replace(L7_KEY, ".l7.$1");
+  throw new ProxyError("invalid", `${field}: wanted ${issue.wanted}, got ${issue.got}`, { field });
 }

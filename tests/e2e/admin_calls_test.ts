@@ -79,6 +79,20 @@ Deno.test("the admin API changes routes, rules and listeners, and a kill loses n
   await api.rollback({ revision: 1 });
   assert.equal((await api.listRoutes({})).routes.length, 1);
   assert.equal((await api.diffRevisions({ from: 1, to: 7 })).changes.length, 0);
+  const summaries = async (request: { from?: number; to?: number }) =>
+    (await api.diffRevisions(request)).changes.map(({ summary }) =>
+      summary.replaceAll(proxy.addr, "LISTENER")
+    );
+  const seed = ["+ listener LISTENER", "+ route LISTENER a.test -> 127.0.0.1:1"];
+  assert.deepEqual(await summaries({ to: 1 }), seed, "the seed is compared with nothing");
+  const added = ["+ route LISTENER b.test -> 127.0.0.1:1"];
+  assert.deepEqual(await summaries({ to: 2 }), added);
+  const disabled = [
+    "~ route LISTENER b.test -> 127.0.0.1:1 => route LISTENER b.test -> 127.0.0.1:1 (disabled)",
+  ];
+  assert.deepEqual(await summaries({ from: 2, to: 3 }), disabled);
+  assert.deepEqual(await summaries({ from: 2, to: 1 }), ["- route LISTENER b.test -> 127.0.0.1:1"]);
+  assert.deepEqual(await summaries({}), await summaries({ from: 6, to: 7 }));
 });
 
 Deno.test("TryRules says how many of the last connections other rules would decide otherwise", async () => {

@@ -983,7 +983,7 @@ export const ListRevisionsResponseSchema: GenMessage<ListRevisionsResponse> = /*
  */
 export type DiffRevisionsRequest = Message<"mc_proxy.v1.DiffRevisionsRequest"> & {
   /**
-   * Where from; 0 = the one before `to`.
+   * Where from; 0 = the one before `to`, which of the seed is nothing.
    *
    * @generated from field: uint32 from = 1;
    */
