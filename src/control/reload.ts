@@ -163,7 +163,7 @@ export class Reload implements Disposable {
       this.#outcomes.set(what, { what, timeMs: Date.now(), problem: detail });
     }
     // What was mended by putting back what is served already has changed nothing, and is well again all the same.
-    for (const { what, problem } of this.outcomes) {
+    for (const [what, { problem }] of this.#outcomes) {
       const isRead = !failures.some((failure) => failure.what === what);
       if (problem !== undefined && isRead) this.#outcomes.set(what, { what, timeMs: Date.now() });
     }
