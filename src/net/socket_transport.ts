@@ -17,6 +17,8 @@ export interface SocketTransportOptions {
   readonly deadlines: Deadlines;
   /** Sends a RST on the connection under the socket. */
   readonly reset: () => void;
+  /** Whether the peer has reset that connection, which TLS tells like an end. Default: it hasn't. */
+  readonly isDead?: () => boolean;
 }
 
 /** A connection. Owns the socket; every error of it ends here. */
@@ -132,6 +134,8 @@ export class SocketTransport implements Transport {
 
   #ended(): void {
     if (this.isOver) return;
+    // Once our own FIN has left, a connection that ended in good order is as dead.
+    if (!this.isEnding && this.#options.isDead?.() === true) return this.broke();
     if (!this.#isLingering) this.handler.receivedEnd();
     this.#endIfDone();
   }

@@ -58,7 +58,8 @@ async function serve(plane: DataPlane, connection: ClientConnection): Promise<Re
   if (typeof target === "string") return refuse(connection, target);
 
   if (connection.isTerminated) {
-    return refuse(connection, await terminate(plane.http, connection, peeked.bytes));
+    const ended = await terminate(plane.http, connection, peeked.bytes);
+    return typeof ended === "string" ? ended : refuse(connection, ended.reason, ended.alert);
   }
 
   const dialled = await dialBackend(plane, connection, target);

@@ -12,9 +12,18 @@ import type { ClientConnection } from "./client_connection.ts";
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 65_536;
 
-/** Tells the client nothing (RST, FIN) or a TLS alert. @returns the reason */
-export async function refuse(connection: ClientConnection, reason: Reason): Promise<Reason> {
-  const { ending, alert } = meaningOf(reason);
+/**
+ * Tells the client nothing (RST, FIN) or a TLS alert.
+ *
+ * @param alert for a reason that has alerts of several descriptions; default: the reason's own
+ * @returns the reason
+ */
+export async function refuse(
+  connection: ClientConnection,
+  reason: Reason,
+  alert: number | undefined = meaningOf(reason).alert,
+): Promise<Reason> {
+  const { ending } = meaningOf(reason);
   if (ending === "rst") connection.end(reason);
   else if (ending === "alert" && alert !== undefined && connection.endedBy === undefined) {
     connection.endIn(reason, LINGER_MS);

@@ -14,6 +14,17 @@ export interface ClientHello extends Readonly<ClientHelloExtensions> {
   readonly legacyVersion: number;
 }
 
+/** TLS 1.2 as a number of the wire; 1.3 is one more, older ones are less. */
+export const TLS_1_2 = 0x0303;
+
+/**
+ * The newest version that a client offers, 0x0304 (TLS 1.3) at most: by supported_versions alone where that is there
+ * (RFC 8446 §4.2.1), else by `legacy_version`, which says TLS 1.2 at most.
+ */
+export function newestVersion({ newestVersion, legacyVersion }: ClientHello): number {
+  return newestVersion ?? Math.min(legacyVersion, TLS_1_2);
+}
+
 /**
  * Why bytes can't be a ClientHello; each is a reason for which a connection ends.
  * - `not_tls`: the first record is not a TLS handshake record (SSLv2 hellos included)

@@ -1,6 +1,6 @@
 /**
- * The extensions of a ClientHello that routing needs: server_name (RFC 6066 §3), ALPN (RFC 7301 §3.1) and
- * whether ECH is offered. All others are passed over by their length.
+ * The extensions of a ClientHello that routing and termination need: server_name (RFC 6066 §3), ALPN (RFC 7301
+ * §3.1), the versions (RFC 8446 §4.2.1) and whether ECH is offered. All others are passed over by their length.
  *
  * @module
  */
@@ -18,13 +18,21 @@ export interface ClientHelloExtensions {
   alpnProtocols: readonly string[];
   /** Whether encrypted_client_hello is there, real or GREASE: the two look alike on purpose. */
   echOffered: boolean;
+  /**
+   * The newest of TLS 1.0 (0x0301) to 1.3 (0x0304) that supported_versions names; 0 = it names none of them. Absent
+   * where the extension is, or is malformed, which only who terminates TLS has to mind.
+   */
+  newestVersion?: number;
 }
 
 const SERVER_NAME = 0;
 const ALPN = 16;
 const PRE_SHARED_KEY = 41;
+const SUPPORTED_VERSIONS = 43;
 const ENCRYPTED_CLIENT_HELLO = 0xfe0d;
 
+const TLS_1_0 = 0x0301;
+const TLS_1_3 = 0x0304;
 const HOST_NAME = 0;
 const NO_PROTOCOLS: readonly string[] = Object.freeze([]);
 
@@ -58,6 +66,9 @@ function parseExtensions(block: ByteReader): ClientHelloExtensions | undefined {
       const protocols = parseProtocols(block.take(length));
       if (protocols === undefined) return undefined;
       found.alpnProtocols = protocols;
+    } else if (type === SUPPORTED_VERSIONS) {
+      const newest = newestVersionOf(block.take(length));
+      if (newest !== undefined) found.newestVersion = newest;
     } else {
       if (type === ENCRYPTED_CLIENT_HELLO) found.echOffered = true;
       block.skip(length);
@@ -111,6 +122,17 @@ function parseProtocols(extension: ByteReader): readonly string[] | undefined {
     protocols.push(latin1(name));
   }
   return protocols;
+}
+
+function newestVersionOf(extension: ByteReader): number | undefined {
+  const list = extension.vector8();
+  if (extension.failed || extension.remaining > 0 || list.remaining === 0) return undefined;
+  let newest = 0;
+  while (list.remaining > 0) {
+    const version = list.uint16();
+    if (version >= TLS_1_0 && version <= TLS_1_3) newest = Math.max(newest, version);
+  }
+  return list.failed ? undefined : newest;
 }
 
 function latin1(reader: ByteReader): string {

@@ -8,7 +8,7 @@
  */
 
 import assert from "node:assert/strict";
-import { clientHello } from "../support/client_hello.ts";
+import { clientHello, extension } from "../support/client_hello.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { exchange, openClient, parseAlert } from "../support/raw_client.ts";
 import { pause } from "./eventually.ts";
@@ -87,6 +87,23 @@ function oldHello(serverName: string): Uint8Array {
   return hello;
 }
 
+/** A hello that offers these versions in supported_versions, whatever its legacy_version says. */
+function helloOf(serverName: string, ...versions: readonly number[]): Uint8Array {
+  const list = versions.flatMap((version) => [version >> 8, version & 0xff]);
+  const supported = extension(43, Uint8Array.of(list.length, ...list));
+  return clientHello({ serverName, version: "1.2", extensions: [supported] });
+}
+
+/** A hello of TLS 1.2 with four suites of RSA key exchange. */
+function oldSuites(serverName: string): Uint8Array {
+  const hello = clientHello({ serverName, version: "1.2" });
+  const at = hello.findIndex((byte, index) =>
+    byte === 0x13 && hello[index + 1] === 1 && hello[index + 2] === 0x13
+  );
+  hello.set([0, 0x2f, 0, 0x35, 0, 0x9c, 0, 0x9d], at);
+  return hello;
+}
+
 Deno.test("what can't be served is refused with an alert", async (t) => {
   await using scene = await openScene();
   const serverName = NAME_OF.h2;
@@ -94,7 +111,10 @@ Deno.test("what can't be served is refused with an alert", async (t) => {
     ["no common ALPN", clientHello({ serverName, alpn: ["spdy/3", "h3"] }), 120, "no_alpn"],
     ["acme-tls/1 without acme_backend", clientHello({ serverName, alpn: ["acme-tls/1"] }), 120, "no_alpn"],
     ["no common ALPN, TLS 1.2", clientHello({ serverName, alpn: ["h3"], version: "1.2" }), 120, "no_alpn"],
-    ["TLS 1.1", oldHello(serverName), 40, "tls_failed"],
+    ["TLS 1.1", oldHello(serverName), 70, "tls_failed"],
+    ["TLS 1.1 by supported_versions", helloOf(serverName, 0x0302, 0x0301), 70, "tls_failed"],
+    ["an unknown version alone", helloOf(serverName, 0x7a7a), 70, "tls_failed"],
+    ["TLS 1.2 without forward secrecy", oldSuites(serverName), 40, "tls_failed"],
   ] as const;
   const events = await serveQuietly({ listeners: [{ routes: scene.routes }] }, async ({ addr }) => {
     for (const [name, hello, description] of rows) {

@@ -24,8 +24,28 @@ Deno.test("parseClientHelloExtensions() reports server name, protocols and ECH",
       serverNameAsSent: "Git.Example.ORG.",
       alpnProtocols: ["h2", "x"],
       echOffered: true,
+      newestVersion: 0x0304,
     },
   );
+});
+
+Deno.test("parseClientHelloExtensions() reports the newest version of TLS that is known", () => {
+  const rows: readonly [content: readonly number[], newest: number | undefined][] = [
+    [[2, 3, 4], 0x0304],
+    [[6, 3, 1, 3, 3, 3, 2], 0x0303],
+    // GREASE, a draft, DTLS and SSL 3.0 are none.
+    [[10, 0x7a, 0x7a, 0x7f, 0x1c, 0xfe, 0xfd, 3, 0, 3, 5], 0],
+    [[4, 0x0a, 0x0a, 3, 4], 0x0304],
+    [[], undefined],
+    [[0], undefined],
+    [[3, 3, 4, 3], undefined],
+    [[2, 3], undefined],
+    [[2, 3, 4, 0], undefined],
+  ];
+  for (const [content, newest] of rows) {
+    assert.equal(parse(extension(43, Uint8Array.from(content)))?.newestVersion, newest, content.join(" "));
+    assert.equal(parse(extension(43, Uint8Array.from(content)), SNI)?.serverName, "git.example.org");
+  }
 });
 
 Deno.test("parseClientHelloExtensions() refuses any extension twice, wherever the two stand", () => {

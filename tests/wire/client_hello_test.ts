@@ -5,6 +5,7 @@ import {
   type ClientHelloLimits,
   type ClientHelloOutcome,
   ClientHelloReader,
+  newestVersion,
 } from "../../src/wire/client_hello.ts";
 import {
   alpnExtension,
@@ -239,4 +240,20 @@ Deno.test("ClientHelloReader takes the session id, cipher suites and names at th
     extensions: [SNI, extension(16, vector16(vector8(new Uint8Array(255))))],
   };
   check(record(clientHelloMessage(parts)), NAMED);
+});
+
+Deno.test("newestVersion() goes by supported_versions alone where it is, else by legacy_version up to TLS 1.2", () => {
+  const none = { alpnProtocols: [], echOffered: false };
+  const rows: readonly [legacyVersion: number, supported: number | undefined, newest: number][] = [
+    [0x0303, undefined, 0x0303],
+    [0x0304, undefined, 0x0303],
+    [0x0302, undefined, 0x0302],
+    [0x0301, 0x0304, 0x0304],
+    [0x0303, 0x0302, 0x0302],
+    [0x0303, 0, 0],
+  ];
+  for (const [legacyVersion, supported, newest] of rows) {
+    const hello = { ...none, legacyVersion, ...supported !== undefined && { newestVersion: supported } };
+    assert.equal(newestVersion(hello), newest, `${legacyVersion} ${supported}`);
+  }
 });
