@@ -20,6 +20,8 @@ const EXCHANGES_READ_LARGE = 4;
 /** Of a client for whom less than this may be held, large reads for four would be too much. */
 const BUFFERED_BYTES_READ_LARGE = 786_432;
 const READ_BYTES_SMALL = 16_384;
+/** Silence of a connection after which a request that was given up makes it doubtful. */
+const SILENT_MS = 1_000;
 const HTTP1_IDLE_MS = 4_000;
 const HTTP2_IDLE_MS = 60_000;
 
@@ -39,6 +41,8 @@ export class BackendSession extends HttpSession {
   /** The backend's SETTINGS have come; always so in HTTP/1.1. */
   #isSettled: boolean;
   #idleSinceMs: number;
+  /** When a byte last came. */
+  #heardMs = 0;
   #conn: ConnTransport | undefined;
   #error: HttpError | undefined;
 
@@ -119,6 +123,16 @@ export class BackendSession extends HttpSession {
     this.mark();
   }
 
+  /**
+   * A request that began then is given up unanswered. Where nothing at all has come since, later requests go to
+   * another connection: a backend that went without a word is noticed by the kernel after a quarter of an hour.
+   */
+  doubt(sinceMs: number, nowMs: number): void {
+    if (this.http1 !== undefined || this.#heardMs > sinceMs || nowMs - sinceMs < SILENT_MS) return;
+    this.#pool.retire(this);
+    this.leave();
+  }
+
   /** A response head, for its exchange. */
   override response(streamId: number, head: ResponseHead, end: boolean): void {
     this.exchanges.get(streamId)?.response(head, end);
@@ -193,8 +207,10 @@ export class BackendSession extends HttpSession {
     return true;
   }
 
-  /** Nothing to count. */
-  protected fed(): void {}
+  /** Notes that the backend is there. */
+  protected fed(): void {
+    this.#heardMs = this.nowMs;
+  }
 
   /** Nothing to count. */
   protected sent(): void {}

@@ -87,6 +87,7 @@ export class Exchange extends ExchangeCredit {
   /** The client, or what it sent, has ended the stream. */
   clientReset(code: number): void {
     if (this.isDone) return;
+    this.#doubtBackend();
     this.#leaveBackend(passedResetCode(code));
     this.#done();
   }
@@ -171,6 +172,7 @@ export class Exchange extends ExchangeCredit {
   refuse(status: number, reason: Reason = "backend_reset"): void {
     if (this.isDone || this.isResponseEnded) return;
     const { client, streamId } = this;
+    if (status === 504) this.#doubtBackend();
     this.#leaveBackend(ErrorCode.CANCEL);
     this.backendStreamId = 0;
     if (this.status !== 0) {
@@ -254,6 +256,10 @@ export class Exchange extends ExchangeCredit {
     if (!this.isOnBackend) return this.#cutRequest();
     if (!this.isRequestEnded || this.isBlocked) return;
     this.#done();
+  }
+
+  #doubtBackend(): void {
+    if (this.isOnBackend) this.backend!.doubt(this.startedMs, this.client.nowMs);
   }
 
   #leaveBackend(code: number): void {

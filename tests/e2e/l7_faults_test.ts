@@ -7,9 +7,12 @@
  */
 
 import assert from "node:assert/strict";
+import { FrameType } from "../../src/http2/frames.ts";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
+import { block, concat, frame, settings } from "../http2/raw_peer.ts";
 import type { PeerStream } from "../l7/http_peer.ts";
 import { serveQuietly } from "../support/quiet.ts";
+import { pause } from "./eventually.ts";
 import { L7Peer } from "./l7_peer.ts";
 import { NAME_OF, openScene, type Scene, VERSIONS } from "./l7_scene.ts";
 import { openSite } from "./l7_site.ts";
@@ -157,4 +160,40 @@ Deno.test("a client that leaves in the middle of a request never makes it look c
       }
     }
   });
+});
+
+Deno.test("a connection on which a backend went without a word gets no later requests", async (t) => {
+  const rows = [["a 504", "1s"], ["a client's cancel", "60s"]] as const;
+  for (const [name, timeout] of rows) {
+    await t.step(`after ${name}`, async () => {
+      await using site = await openSite();
+      // As after a power cut, the first connection stands, and nothing comes on it any more.
+      await using backend = await rawBackend(async (connection) => {
+        await connection.send(concat(settings(), frame(FrameType.SETTINGS, 1, 0)));
+        await connection.take(/[^]*?[^]{3}\x01\x05\0\0\0\x01/);
+        await connection.send(frame(FrameType.HEADERS, 5, 1, block(":status", "200")));
+        await connection.toEnd();
+      });
+      const tables = {
+        listeners: [{ routes: [site.route("h2c.test", backend.addr)] }],
+        proxy: { workers: 1 },
+        http: { response_header_timeout: timeout },
+      };
+      await serveQuietly(tables, async ({ addr }) => {
+        await using client = await L7Peer.open(site, { addr, name: "h2c.test" }, "h2");
+        assert.equal((await client.answer()).status, 200);
+        const lost = client.ask();
+        if (timeout === "1s") {
+          await client.until("answer", () => lost.isOver);
+          assert.equal(lost.status, 504);
+        } else {
+          // Silence counts from a second on.
+          await pause(1_200);
+          lost.cancel(ErrorCode.CANCEL);
+        }
+        assert.equal((await client.answer()).status, 200);
+        assert.equal(backend.accepted, 2);
+      });
+    });
+  }
 });
