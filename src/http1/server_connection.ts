@@ -272,12 +272,13 @@ export class Http1ServerConnection implements HttpConnection {
   }
 
   /** What the client sent is refused: answered when nothing of a response was written, and never read on. */
-  #refuse(refusal: Refusal): void {
+  #refuse({ status, detail }: Refusal): void {
     const exchange = this.#exchange;
-    const error = { code: ErrorCode.PROTOCOL_ERROR, detail: refusal.detail };
+    const error = { code: ErrorCode.PROTOCOL_ERROR, detail };
     if (exchange?.isHeadWritten === true) return this.#end(exchange, false, error);
-    encodeRefusal(this.#output, refusal.status, exchange?.isHead === true);
-    this.#end(exchange, false, { ...error, status: refusal.status });
+    if (exchange === undefined) this.#handler.refused?.(status);
+    encodeRefusal(this.#output, status, exchange?.isHead === true);
+    this.#end(exchange, false, { ...error, status });
   }
 
   /** Ends the connection in the middle of a stream, if one is open. Without error the response was complete. */
@@ -285,9 +286,8 @@ export class Http1ServerConnection implements HttpConnection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#exchange = undefined;
-    if (exchange !== undefined) {
-      this.#handler.reset(exchange.id, error?.code ?? ErrorCode.NO_ERROR, byPeer, false);
-    }
+    const code = error?.code ?? ErrorCode.NO_ERROR;
+    if (exchange !== undefined) this.#handler.reset(exchange.id, code, byPeer, false);
     this.#close(error);
   }
 

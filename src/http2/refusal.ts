@@ -19,6 +19,7 @@ export function refuse(session: Session, streamId: number, status: string, ended
   encoder.field(out, ":status", status, false);
   encoder.field(out, "content-length", "0", false);
   out.sealHeaders(mark, streamId, true);
+  session.handler.refused?.(Number(status));
   // Nobody asked the owner, so nobody else stops a peer that has these written and doesn't read them.
   out.controlBytes += out.length - mark;
   session.checkOutput();

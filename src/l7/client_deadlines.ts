@@ -39,8 +39,14 @@ export class HeadClock {
   }
 }
 
+/** Ends what is late about a request. */
+export function lookAt(exchange: Exchange, limits: Limits, nowMs: number): void {
+  expireIfLate(exchange, limits, nowMs);
+  exchange.look();
+}
+
 /** Refuses a request whose backend or client has been silent for too long. */
-export function expireIfLate(exchange: Exchange, limits: Limits, nowMs: number): void {
+function expireIfLate(exchange: Exchange, limits: Limits, nowMs: number): void {
   const { responseHeaderTimeoutMs, streamIdleTimeoutMs } = limits;
   const waitsForHead = exchange.status === 0 && exchange.isRequestEnded && !exchange.isGrpc;
   if (waitsForHead && responseHeaderTimeoutMs > 0 && exchange.upgrade === undefined) {

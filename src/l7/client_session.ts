@@ -12,7 +12,7 @@ import { ErrorCode, type Fields, type HttpError, type RequestHead } from "../wir
 import type { BackendSession } from "./backend_session.ts";
 import type { BufferHolder } from "./buffer_budget.ts";
 import { type ClientCodec, clientCodec, reasonOf } from "./client_codec.ts";
-import { expireIfLate, HeadClock } from "./client_deadlines.ts";
+import { HeadClock, lookAt } from "./client_deadlines.ts";
 import { Exchange } from "./exchange.ts";
 import type { ExchangeCredit } from "./exchange_credit.ts";
 import type { ConnectionContext } from "./http_plane.ts";
@@ -48,7 +48,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
   #requests = 0;
   #idleSinceMs: number;
   #drainedMs = 0;
-  #drainReason: Reason = "drained";
+  #drainReason: Reason | undefined;
   #isLastFixed = false;
   #error: HttpError | undefined;
   /** Why the connection ends, when that isn't the client's own end. */
@@ -99,8 +99,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
 
   /** Whether so much waits for the client that no more shall be read for it. */
   get isOverBuffered(): boolean {
-    const { codec } = this;
-    return codec instanceof Http2Connection && codec.bufferedBytes > this.#bufferedBytesMax;
+    return this.version === "h2" && this.#server.bufferedBytes > this.#bufferedBytesMax;
   }
 
   /** Wakes a backend connection when there is room again. */
@@ -141,8 +140,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
   /** Takes no new requests; ends when those that are open have. */
   drain(reason: Reason): void {
     if (this.#drainedMs > 0 || this.isOver) return;
-    this.nowMs = performance.now();
-    this.#drainedMs = this.nowMs;
+    this.#drainedMs = this.nowMs = performance.now();
     this.#drainReason = reason;
     this.codec.goAway(ErrorCode.NO_ERROR);
     this.mark();
@@ -158,6 +156,11 @@ export class ClientSession extends HttpSession implements BufferHolder {
     this.lookWithin(this.service.lookMs);
     if (this.countedBytes > TIGHT_BYTES_MAX && this.service.buffers.isTight) exchange.refuse(503);
     else exchange.begin();
+  }
+
+  /** A request was not fit to become one. */
+  refused(status: number): void {
+    this.service.countRefusal(this, status);
   }
 
   /** Content, for its exchange. */
@@ -187,8 +190,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
     this.isOver = true;
     this.#error = error;
     if (error?.flood !== undefined) this.service.countFlood(error.flood);
-    if (error !== undefined && !this.isEnding) this.#reason ??= reasonOf(error);
-    else if (this.#drainedMs > 0 && !this.isEnding) this.#reason ??= this.#drainReason;
+    if (!this.isEnding) this.#reason ??= error === undefined ? this.#drainReason : reasonOf(error);
     this.mark();
   }
 
@@ -215,7 +217,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
   /** Whether the client reads what it is sent. */
   protected get wantsInput(): boolean {
     const codec = this.#server;
-    if (!(codec instanceof Http2Connection)) return codec.wantsInput;
+    if (this.version !== "h2") return codec.wantsInput;
     return this.transport.isReady || codec.bufferedBytes < UNREAD_BYTES_MAX;
   }
 
@@ -245,15 +247,11 @@ export class ClientSession extends HttpSession implements BufferHolder {
       this.#isLastFixed = true;
       this.codec.goAway(ErrorCode.NO_ERROR);
     }
-    for (const exchange of [...this.exchanges.values()]) {
-      expireIfLate(exchange, limits, nowMs);
-      exchange.look();
-    }
+    for (const exchange of [...this.exchanges.values()]) lookAt(exchange, limits, nowMs);
     const headSinceMs = this.#heads.sinceMs(this.#server);
     if (headSinceMs > 0 && nowMs - headSinceMs >= limits.requestHeaderTimeoutMs) this.#endLate();
-    if (this.exchanges.size > 0 || headSinceMs > 0 || this.codec.openStreams > 0) {
-      return this.service.lookMs;
-    }
+    const isBusy = this.exchanges.size > 0 || headSinceMs > 0 || this.codec.openStreams > 0;
+    if (isBusy) return this.service.lookMs;
     if (limits.httpIdleTimeoutMs === 0) return this.version === "h2" ? 60_000 : NEVER_MS;
     const leftMs = this.#idleSinceMs + limits.httpIdleTimeoutMs - nowMs;
     if (leftMs <= 0) this.#end("http_idle");
@@ -284,8 +282,8 @@ export class ClientSession extends HttpSession implements BufferHolder {
 
   /** FIN where everything is whole, else RST. */
   protected finish(): void {
-    const error = this.#error;
-    const isCut = this.version === "http/1.1" && error !== undefined && error.status === undefined;
+    const isCut = this.version === "http/1.1" && this.#error !== undefined &&
+      this.#error.status === undefined;
     // A FIN would make a response that ends with the connection look whole.
     if (isCut) this.context.end(this.#reason ?? "client_eof", true);
     else this.transport.finish();

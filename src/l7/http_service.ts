@@ -9,11 +9,12 @@ import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.t
 import type { Limits } from "../state/limits.ts";
 import type { BackendTarget } from "./backend_target.ts";
 import { BufferBudget } from "./buffer_budget.ts";
+import type { ClientSession } from "./client_session.ts";
 import type { Exchange } from "./exchange.ts";
 import { Flusher } from "./flusher.ts";
 import type { HttpPlane } from "./http_plane.ts";
 import { Pool } from "./pool.ts";
-import { requestEvent } from "./request_event.ts";
+import { refusalEvent, requestEvent } from "./request_event.ts";
 
 const LOOK_MS_MIN = 50;
 const LOOK_MS_MAX = 1_000;
@@ -95,10 +96,18 @@ export class HttpService {
 
   /** Counts a request that is over, and tells it where that is asked for. */
   countRequest(exchange: Exchange): void {
-    const { column, tellsRequests, events } = this.plane;
-    const slot = this.plane.routeSlot(exchange.client.context.route!.id);
-    column.count(requestCounter(slot, exchange.status));
-    if (tellsRequests) events.add(requestEvent(exchange));
+    this.#countStatus(exchange.client, exchange.status);
+    if (this.plane.tellsRequests) this.plane.events.add(requestEvent(exchange));
+  }
+
+  /** The same of a request that the codec has answered itself. */
+  countRefusal(client: ClientSession, status: number): void {
+    this.#countStatus(client, status);
+    if (this.plane.tellsRequests) this.plane.events.add(refusalEvent(client, status));
+  }
+
+  #countStatus({ context }: ClientSession, status: number): void {
+    this.plane.column.count(requestCounter(this.plane.routeSlot(context.route!.id), status));
   }
 
   /** Counts a connection that was ended as a flood. */

@@ -6,6 +6,7 @@
 
 import { REQUEST_TEXT_MAX, type RequestEvent } from "../observe/events.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
+import type { ClientSession } from "./client_session.ts";
 import type { ExchangeRecord } from "./exchange_record.ts";
 import { requestIdOf } from "./request_rules.ts";
 
@@ -29,6 +30,24 @@ export function requestEvent(exchange: ExchangeRecord): RequestEvent {
     ...(firstByteMs > 0 && { first_byte_ms: rounded(firstByteMs - startedMs) }),
     total_ms: rounded(Math.max(client.nowMs, exchange.lastMs) - startedMs),
     ...(exchange.isRetried && { retried: true }),
+  };
+}
+
+/** The event of a request that the codec has answered itself: what it asked for can't be told. */
+export function refusalEvent({ context }: ClientSession, status: number): RequestEvent {
+  return {
+    type: "request",
+    time: Date.now(),
+    connection: context.id,
+    request: "",
+    route: context.route!.hostname,
+    method: "",
+    authority: "",
+    path: "",
+    status,
+    bytes_received: 0,
+    bytes_sent: 0,
+    total_ms: 0,
   };
 }
 

@@ -76,6 +76,8 @@ export const NEVER_INDEXED_NONE: ReadonlySet<string> = new Set<string>();
 export interface HttpHandler {
   /** Server role: a whole, valid request head. `end`: no content and no trailers follow. */
   request(streamId: number, head: RequestHead, end: boolean): void;
+  /** Server role: the codec has answered a request itself that the owner must never see: 400, 431, 501, 505. */
+  refused?(status: number): void;
   /** Client role: a whole, valid response head, interim ones included. */
   response(streamId: number, head: ResponseHead, end: boolean): void;
   /**

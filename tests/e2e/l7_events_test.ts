@@ -12,10 +12,16 @@ import { ErrorCode } from "../../src/wire/http_handler.ts";
 import type { LogEvent } from "../support/program.ts";
 import { freePort } from "../support/ports.ts";
 import { serveQuietly } from "../support/quiet.ts";
-import { L7Peer } from "./l7_peer.ts";
+import { L7Peer, RawPeer } from "./l7_peer.ts";
 import { eachPair, NAME_OF, openScene, VERSIONS } from "./l7_scene.ts";
+import { rawRequest } from "./raw_http2.ts";
 
 const SECRET = "hush-hush";
+/** A field that would be two in HTTP/1.1. */
+const SMUGGLING = [
+  ...[":method", "GET", ":scheme", "https", ":authority", NAME_OF.h2, ":path", "/"],
+  ...["x-a", `b\r\n${SECRET}: c`],
+];
 const LOG = { requests: true };
 
 /** An event without what differs from run to run, which is checked. */
@@ -99,6 +105,16 @@ Deno.test("what the program answers itself, and what a client cancels, has its e
           status: 421,
           bytes_sent: bytes,
         });
+      });
+    }
+    for (const version of VERSIONS) {
+      await t.step(`what is no request, in ${version}`, async () => {
+        await using client = await RawPeer.open(scene.site, { addr, name: NAME_OF.h2 }, [version]);
+        const before = program.events.length;
+        client.send(version === "h2" ? rawRequest(SMUGGLING) : "GET / HTTP/1.1\r\nX : y\r\n\r\n");
+        const event = await program.event((event) => event["status"] === 400, undefined, before);
+        const nothing = { method: "", authority: "", path: "", bytes_sent: 0 };
+        assert.deepEqual(steady(event), { ...common, ...nothing, route: NAME_OF.h2, status: 400 });
       });
     }
     await t.step("cancelled", async () => {
