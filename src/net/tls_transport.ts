@@ -40,14 +40,17 @@ export class TlsTransport extends SocketTransport {
     this.#handle = (socket as unknown as { readonly _handle: StreamHandle })._handle;
   }
 
+  /** Whether the write before this one has ended. */
   override get isReady(): boolean {
     return !this.#isWriting && !this.isOver;
   }
 
+  /** Bytes of the write that is under way. */
   override get unwrittenBytes(): number {
     return this.#unwrittenBytes;
   }
 
+  /** Writes all, while nothing else is being written. */
   override write(bytes: Uint8Array): void {
     if (this.isOver || this.isEnding) return;
     this.#isWriting = true;
@@ -55,6 +58,7 @@ export class TlsTransport extends SocketTransport {
     this.#send(bytes);
   }
 
+  /** Takes what comes from the handle itself, past the stream. */
   protected override read(): void {
     const handle = this.#handle;
     const { socket } = this;
