@@ -61,6 +61,7 @@ class Host implements AsyncDisposable {
     const tables = {
       listeners: [{ addr, routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }] }],
       firewall: { geoip_db: "countries.mmdb" },
+      grpc: { addr: "unix:admin.sock" },
       proxy: { shutdown_timeout: "2s", workers: 1 },
     };
     const config = await writeConfig(tables);
@@ -153,6 +154,7 @@ Deno.test("RUNBOOK.md's commands start, look at, reload, copy, change, restore a
   await t.step("look", () => look(host));
   await t.step("reload", () => reload(host));
   const snapshot = await copy(host);
+  await t.step("upgrade", () => upgrade(host));
   await t.step("stop", () => stop(host));
   await t.step("block an address", () => blockAnAddress(host));
   await t.step("restore", () => restore(host, snapshot));
@@ -204,6 +206,17 @@ async function copy(host: Host): Promise<string> {
   assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   await host.follow("Database corrupt");
   return path;
+}
+
+async function upgrade(host: Host): Promise<void> {
+  const UPGRADE = "Upgrade and roll back";
+  const before = (await host.run("pid")).out;
+  assert.match(await host.follow(UPGRADE), /"event":"ready","revision":1,/);
+  assert.match(await host.follow(UPGRADE, 1), /"event":"handed_over","successor":\d+,"cut":0,/);
+  const after = (await host.run("healthy >&2; pid")).out;
+  assert.notEqual(after, before);
+  assert.equal((await host.run(`while kill -0 ${before.trim()}; do sleep 0.1; done`)).code, 0);
+  await host.connect("a.test", "dial_failed");
 }
 
 async function stop(host: Host): Promise<void> {
