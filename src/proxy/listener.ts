@@ -36,6 +36,7 @@ export class BoundListener {
   maxConnections: number;
   readonly #socket: Deno.TcpListener;
   #isOpen = true;
+  #accepting: Promise<void> = Promise.resolve();
   #wake: (() => void) | undefined;
   #accepted = 0;
 
@@ -57,7 +58,11 @@ export class BoundListener {
   }
 
   /** Accepts until `close`. One bad client or a lack of descriptors never ends it. */
-  async accept(plane: DataPlane): Promise<void> {
+  accept(plane: DataPlane): Promise<void> {
+    return this.#accepting = this.#accept(plane);
+  }
+
+  async #accept(plane: DataPlane): Promise<void> {
     let backoffMs = BACKOFF_MIN_MS;
     while (this.#isOpen) {
       try {
@@ -87,12 +92,18 @@ export class BoundListener {
     }
   }
 
-  /** Stops listening. Connections that were accepted go on. */
-  close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#socket.close();
-    this.#wake?.();
+  /**
+   * Stops listening. Connections that were accepted go on.
+   *
+   * @returns settled when the address is free: while an accept waits, the runtime keeps the socket a moment longer
+   */
+  close(): Promise<void> {
+    if (this.#isOpen) {
+      this.#isOpen = false;
+      this.#socket.close();
+      this.#wake?.();
+    }
+    return this.#accepting;
   }
 
   #pause(ms: number): Promise<void> {

@@ -196,6 +196,8 @@ class Worker implements DataPlane {
         for (const listener of this.#state.activate(message.revision, message.generation)) {
           void listener.accept(this);
         }
+        // Whoever hears that a listener is gone may bind its address.
+        await this.#state.closed;
         this.#say({ type: "activated", revision: message.revision, generation: message.generation });
         return undefined;
       case "abort":

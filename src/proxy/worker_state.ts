@@ -54,6 +54,8 @@ export class WorkerState {
   #listeners: ReadonlyMap<number, BoundListener> = new Map();
   #countries: CountryDatabase | undefined;
   #certificates = RouteCertificates.NONE;
+  /** Settled when the addresses are free on which the last activation has stopped to listen. */
+  closed: Promise<unknown> = Promise.resolve();
   /** Whether limits by address are enforced. */
   limitMode: LimitMode = "enforce";
   /** Whether each request is told as an event. */
@@ -144,7 +146,7 @@ export class WorkerState {
         listeners.set(id, bound);
       }
     } catch (error) {
-      for (const bound of added) bound.close();
+      for (const bound of added) void bound.close();
       throw error;
     }
     return { state, listeners, added, certificates, countries, limitMode, tellsRequests };
@@ -168,9 +170,11 @@ export class WorkerState {
       throw new ProxyError("internal", `revision ${revision}.${generation} does not stand prepared`);
     }
     this.#prepared = undefined;
+    const closing: Promise<void>[] = [];
     for (const [id, bound] of this.#listeners) {
-      if (prepared.listeners.get(id) !== bound) bound.close();
+      if (prepared.listeners.get(id) !== bound) closing.push(bound.close());
     }
+    this.closed = Promise.all(closing);
     for (const { id, maxConnections } of prepared.state.listenersById.values()) {
       prepared.listeners.get(id)!.maxConnections = maxConnections;
     }
@@ -185,7 +189,7 @@ export class WorkerState {
 
   /** Drops what was prepared; what is served goes on. */
   abort(): void {
-    for (const bound of this.#prepared?.added ?? []) bound.close();
+    for (const bound of this.#prepared?.added ?? []) void bound.close();
     this.#prepared = undefined;
     this.#parts = noParts();
   }
@@ -193,7 +197,7 @@ export class WorkerState {
   /** Stops listening everywhere, for good. */
   closeListeners(): void {
     this.abort();
-    for (const bound of this.#listeners.values()) bound.close();
+    for (const bound of this.#listeners.values()) void bound.close();
   }
 }
 
