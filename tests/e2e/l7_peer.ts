@@ -71,6 +71,12 @@ abstract class TlsClient implements AsyncDisposable {
     this.#reading = Promise.resolve().then(() => this.#read());
   }
 
+  /** Sends close_notify and FIN after all that was sent before, and reads on. */
+  async finish(): Promise<void> {
+    await this.#writing;
+    await this.#conn.closeWrite();
+  }
+
   /** Takes what has come. */
   protected abstract take(bytes: Uint8Array): void;
   /** Nothing more will come. */
