@@ -10,7 +10,7 @@
  * A round starts every peer afresh, takes each measure of each peer in turn, and ends them; rounds rotate the order.
  * Printed are the medians over the rounds. CPU seconds are those of all processes of the proxy (/proc/PID/stat), so
  * they don't depend on what generator and backend cost; rates do, for all share the machine's CPUs, and only their
- * ratio says something. Measures (`--only`): start, idle, latency, bulk, connections, storm; at layer 7 l7idle,
+ * ratio says something. Measures (`--only`): start, idle, latency, bulk, connections, storm, changes; at layer 7 l7idle,
  * l7latency, l7small, l7http1, l7connections, l7bulk, or `l7` for all of them. Layer 7: TLS 1.3, one cipher and
  * certificate, no resumption, no log of requests; an answer that isn't 2xx fails the run.
  *
@@ -23,6 +23,7 @@ import { parseArgs } from "node:util";
 import { print, printError } from "../support/print.ts";
 import { NAMES, probe, startBackend } from "./helpers.ts";
 import { bulk } from "./measures/bulk.ts";
+import { changes } from "./measures/changes.ts";
 import { connections } from "./measures/connections.ts";
 import { idle } from "./measures/idle.ts";
 import { latency } from "./measures/latency.ts";
@@ -46,7 +47,7 @@ import { report } from "./report.ts";
 
 const PEERS: readonly Peer[] = [mcProxy, haproxy, nginx];
 /** In the order of a round: memory first, while the peers are fresh. */
-const MEASURES: readonly Measure[] = [start, idle, latency, bulk, connections, stormLatency];
+const MEASURES: readonly Measure[] = [start, idle, latency, bulk, connections, stormLatency, changes];
 
 const HTTP_PEERS: readonly HttpPeer[] = [mcProxyHttp, haproxyHttp, caddy, goProxy];
 
