@@ -14,9 +14,15 @@ export interface Caller {
   readonly mayChange: boolean;
   /** Its process at the other end of a Unix socket; absent = it came over TCP. */
   readonly process?: { readonly pid: number; readonly uid: number };
+  /** Until when it may call, Unix ms; Infinity = as long as it is connected. */
+  readonly validUntilMs: number;
 }
 
+/** Who comes where nobody is asked who he is. */
+export const ANYONE: Caller = { author: "local", mayChange: true, validUntilMs: Infinity };
+
 /** Where a call's context has its caller. */
-export const CALLER: ContextKey<Caller> = createContextKey<Caller>({ author: "", mayChange: false }, {
-  description: "caller",
-});
+export const CALLER: ContextKey<Caller> = createContextKey<Caller>(
+  { author: "", mayChange: false, validUntilMs: 0 },
+  { description: "caller" },
+);

@@ -17,7 +17,7 @@ import type { ConnectionFeed } from "./connection_feed.ts";
 
 /** One kind of file, as it was read last. */
 export interface ReloadOutcome {
-  /** `geoip` or `certificate`. */
+  /** `geoip`, `certificate`, or `grpc` for the admin API's own. */
   readonly what: string;
   /** Unix ms. */
   readonly timeMs: number;
@@ -97,6 +97,8 @@ export interface ControlPlane {
   readonly geoipBuiltMs: () => number | undefined;
   /** The certificate that a route shows; absent = it has none that can be used. */
   readonly certificate: (routeId: number) => ShownCertificate | undefined;
+  /** What is wrong with the dates of the admin API's own certificate; absent = nothing. */
+  readonly ownDateProblem: () => string | undefined;
   /** The last reload of each kind of file. */
   readonly reloads: () => readonly ReloadOutcome[];
   /** Reads files again. */

@@ -5,8 +5,9 @@
  */
 
 import { Code, ConnectError } from "@connectrpc/connect";
-import { UNREAD_MS } from "./call_limits.ts";
-import { RequestBody, type RequestBudget } from "./request_body.ts";
+import type { ByteBudget } from "./byte_budget.ts";
+import { MESSAGE_BYTES_MAX, UNREAD_MS } from "./call_limits.ts";
+import { RequestBody } from "./request_body.ts";
 
 /** Bytes of an answer that are given to the connection at once. */
 const PART_BYTES = 32_768;
@@ -16,7 +17,7 @@ export interface GrpcCallOptions {
   /** Its stream. */
   readonly streamId: number;
   /** Bytes of all calls' requests. */
-  readonly budget: RequestBudget;
+  readonly requests: ByteBudget;
   /** What the request may take to arrive. */
   readonly requestMs: number;
   /** A clock in ms that never goes back. */
@@ -53,12 +54,14 @@ export class GrpcCall {
 
   /** Content has come. */
   receive(bytes: Uint8Array, flowBytes: number): void {
-    if (!this.#options.budget.take(bytes.length)) {
+    // A stream of messages holds one of them at a time.
+    const more = Math.min(bytes.length, MESSAGE_BYTES_MAX - this.#heldBytes);
+    if (!this.#options.requests.take(more)) {
       this.#options.credit(flowBytes);
       this.body.end(new ConnectError("too many requests are under way", Code.ResourceExhausted));
       return;
     }
-    this.#heldBytes += bytes.length;
+    this.#heldBytes += more;
     this.body.push(bytes, flowBytes);
   }
 
@@ -97,7 +100,7 @@ export class GrpcCall {
 
   /** It is over. */
   cancel(): void {
-    this.#options.budget.release(this.#heldBytes);
+    this.#options.requests.release(this.#heldBytes);
     this.#heldBytes = 0;
     if (!this.signal.aborted) this.#abort.abort();
     void this.body.return();

@@ -9,24 +9,31 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { Http2Connection } from "../http2/connection.ts";
 import type { Transport, TransportHandler } from "../net/transport.ts";
+import { ErrorCode, type HttpHandler, NEVER_INDEXED_NONE, type RequestHead } from "../wire/http_handler.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import {
-  ErrorCode,
-  type Fields,
-  type HttpHandler,
-  NEVER_INDEXED_NONE,
-  type RequestHead,
-} from "../wire/http_handler.ts";
-import { HEADER_BYTES_MAX, IDLE_MS, PING_INTERVAL_MS, REQUEST_MS, STREAMS_MAX } from "./call_limits.ts";
+  FAREWELL_MS,
+  HEADER_BYTES_MAX,
+  HEADER_MS,
+  IDLE_MS,
+  PING_INTERVAL_MS,
+  REQUEST_MS,
+  SESSION_ANSWER_BYTES_MAX,
+  STREAMS_MAX,
+  UNREAD_BYTES_MAX,
+} from "./call_limits.ts";
 import { CALLER, type Caller } from "./caller.ts";
 import { GrpcCall } from "./grpc_call.ts";
-import type { RequestBudget } from "./request_body.ts";
+import { BUSY, fieldsOf, headersOf, refusal, UNREAD } from "./grpc_fields.ts";
 
 /** What a session works with. */
 export interface GrpcSessionOptions {
   /** By path, such as `/mc_proxy.v1.ProxyAdminService/GetStatus`. */
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   /** Bytes of all clients' requests. */
-  readonly budget: RequestBudget;
+  readonly requests: ByteBudget;
+  /** Bytes of all clients' answers. */
+  readonly answers: ByteBudget;
   /** Who calls. */
   readonly caller: Caller;
   /** Makes the transport, which isn't started yet. */
@@ -43,8 +50,11 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   readonly #connection: Http2Connection;
   readonly #transport: Transport;
   readonly #calls = new Map<number, GrpcCall>();
+  readonly #answers = new ByteBudget(SESSION_ANSWER_BYTES_MAX);
   #busyMs: number;
-  #isOver = false;
+  /** Calls whose handlers are at work, cancelled ones included. */
+  #working = 0;
+  #overMs = Infinity;
   #isFinished = false;
   #isFlushAsked = false;
 
@@ -66,6 +76,10 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   /** Time has passed: call it each second. */
   tick(): void {
     const now = this.#options.now();
+    // Who doesn't read its last output would stay for ever.
+    const { partialSinceMs } = this.#connection;
+    const isFrameLate = partialSinceMs > 0 && now - partialSinceMs > HEADER_MS;
+    if (isFrameLate || now - this.#overMs > FAREWELL_MS) return this.destroy();
     for (const call of this.#calls.values()) {
       if (call.isOverdue(now)) this.#cancel(call, ErrorCode.CANCEL);
     }
@@ -117,14 +131,16 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   request(streamId: number, head: RequestHead, end: boolean): void {
     const handler = this.#options.handlers.get(head.path);
     const header = headersOf(head.fields);
-    const refused = refusal(head, handler, header);
+    const refused = refusal(head, handler, header) ?? (this.#working < STREAMS_MAX ? undefined : BUSY);
     if (handler === undefined || header === undefined || refused !== undefined) {
       this.#connection.response(streamId, { ...refused!, neverIndexed: NEVER_INDEXED_NONE }, true);
+      // What still comes of the request isn't wanted (RFC 9113 §8.1).
+      if (!end) this.#connection.reset(streamId, ErrorCode.NO_ERROR);
       return;
     }
     const call = new GrpcCall({
       streamId,
-      budget: this.#options.budget,
+      requests: this.#options.requests,
       // Other kinds may take as long as they like: a stream of requests has no end of its own.
       requestMs: handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming"
         ? REQUEST_MS
@@ -141,6 +157,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   }
 
   async #serve(call: GrpcCall, handler: UniversalHandler, path: string, header: Headers): Promise<void> {
+    this.#working++;
     try {
       const response = await handler({
         httpVersion: "2.0",
@@ -156,6 +173,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
       // The call was cancelled, or its client has gone.
       if (this.#calls.has(call.streamId)) this.#connection.reset(call.streamId, ErrorCode.CANCEL);
     } finally {
+      this.#working--;
       call.cancel();
       this.#calls.delete(call.streamId);
       this.#busyMs = this.#options.now();
@@ -167,16 +185,32 @@ export class GrpcSession implements HttpHandler, TransportHandler {
     const { streamId } = call;
     const fields = fieldsOf(header);
     this.#connection.response(streamId, { status, fields, neverIndexed: NEVER_INDEXED_NONE }, false);
+    this.#flush();
+    let isRefused = false;
     for await (const bytes of body ?? []) {
-      await call.write(bytes, (part) => {
-        this.#connection.data(streamId, part, false);
-        this.#flush();
-        return this.#isTaken(streamId);
-      }, () => this.#isTaken(streamId));
+      isRefused = !this.#hold(bytes.length);
+      if (isRefused) break;
+      try {
+        await call.write(bytes, (part) => {
+          this.#connection.data(streamId, part, false);
+          this.#flush();
+          return this.#isTaken(streamId);
+        }, () => this.#isTaken(streamId));
+      } finally {
+        this.#answers.release(bytes.length);
+        this.#options.answers.release(bytes.length);
+      }
     }
-    this.#connection.trailers(streamId, fieldsOf(trailer));
+    this.#connection.trailers(streamId, isRefused ? UNREAD : fieldsOf(trailer));
     // A client that answers early doesn't want the rest of the request (RFC 9113 §8.1).
     if (!call.body.isEnded) this.#connection.reset(streamId, ErrorCode.NO_ERROR);
+  }
+
+  #hold(bytes: number): boolean {
+    if (!this.#answers.take(bytes)) return false;
+    if (this.#options.answers.take(bytes)) return true;
+    this.#answers.release(bytes);
+    return false;
   }
 
   #isTaken(streamId: number): boolean {
@@ -221,7 +255,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
 
   /** HTTP. */
   closed(): void {
-    this.#isOver = true;
+    this.#overMs = this.#options.now();
   }
 
   #cancel(call: GrpcCall, code: number): void {
@@ -244,41 +278,12 @@ export class GrpcSession implements HttpHandler, TransportHandler {
     if (this.#connection.hasOutput && this.#transport.isReady) {
       this.#transport.write(this.#connection.takeOutput());
     }
-    if (!this.#isOver || this.#isFinished || this.#connection.hasOutput) return;
+    // Refusals are written at once: whoever doesn't read them isn't read either.
+    if (!this.#transport.isReady && this.#connection.bufferedBytes > UNREAD_BYTES_MAX) {
+      this.#transport.pause();
+    } else this.#transport.resume();
+    if (this.#overMs === Infinity || this.#isFinished || this.#connection.hasOutput) return;
     this.#isFinished = true;
     this.#transport.finish();
   }
-}
-
-/** What answers a request that no handler takes; `undefined` = one does. */
-function refusal(
-  head: RequestHead,
-  handler: UniversalHandler | undefined,
-  header: Headers | undefined,
-): { status: number; fields: Fields } | undefined {
-  if (head.method !== "POST") return { status: 405, fields: ["allow", "POST"] };
-  if (header === undefined) return { status: 400, fields: [] };
-  if (!/^application\/grpc(\+proto)?(;|$)/i.test(header.get("content-type") ?? "")) {
-    return { status: 415, fields: ["accept-post", "application/grpc"] };
-  }
-  if (handler !== undefined) return undefined;
-  const message = "there is no such method here";
-  return {
-    status: 200,
-    fields: ["content-type", "application/grpc", "grpc-status", "12", "grpc-message", message],
-  };
-}
-
-function headersOf(fields: Fields): Headers | undefined {
-  const headers = new Headers();
-  try {
-    for (let index = 0; index < fields.length; index += 2) headers.append(fields[index]!, fields[index + 1]!);
-    return headers;
-  } catch {
-    return undefined;
-  }
-}
-
-function fieldsOf(headers: Headers | undefined): Fields {
-  return [...headers ?? []].flat();
 }

@@ -5,28 +5,6 @@
  * @module
  */
 
-/** Bytes of requests that all calls together may hold, and what they do. */
-export class RequestBudget {
-  #free: number;
-
-  /** All is free. @param bytesMax of all requests that are under way */
-  constructor(bytesMax: number) {
-    this.#free = bytesMax;
-  }
-
-  /** Takes from what is free. @returns false when there is not so much */
-  take(bytes: number): boolean {
-    if (bytes > this.#free) return false;
-    this.#free -= bytes;
-    return true;
-  }
-
-  /** Gives back. */
-  release(bytes: number): void {
-    this.#free += bytes;
-  }
-}
-
 interface Piece {
   readonly bytes: Uint8Array;
   readonly flowBytes: number;

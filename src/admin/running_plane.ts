@@ -17,7 +17,7 @@ import { takeSnapshotApart } from "../control/snapshot_process.ts";
 import type { Supervisor } from "../control/supervisor.ts";
 import { Tallies } from "../control/tallies.ts";
 import { NamedTurns } from "../control/turns.ts";
-import { messageOf, ProxyError } from "../errors.ts";
+import { ProxyError } from "../errors.ts";
 import type { CountryDatabase } from "../net/geoip.ts";
 import { monotonicMs } from "../net/native.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
@@ -25,7 +25,8 @@ import type { GeoipSlot } from "../proxy/messages.ts";
 import type { Limits } from "../state/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { ConnectionFeed } from "./connection_feed.ts";
-import type { AdminSocket, ControlPlane, ReloadOutcome, ShownCertificate } from "./control_plane.ts";
+import type { AdminSocket, ControlPlane, ShownCertificate } from "./control_plane.ts";
+import type { OwnCertificates } from "./own_certificates.ts";
 
 /** A running server's parts. */
 export interface ServerParts {
@@ -59,28 +60,8 @@ export interface ServerParts {
   readonly supervisor: Supervisor;
 }
 
-/** The admin API's own server, which is started with what is put together here. */
-export interface OwnServer extends AdminSocket {
-  /** Reads its certificates again, or throws. */
-  readonly reload: () => Promise<void>;
-}
-
-/** Puts them together. */
-export function runningPlane(parts: ServerParts, ownServer: OwnServer): ControlPlane {
-  let own: ReloadOutcome | undefined;
-  const ownOutcome = (): readonly ReloadOutcome[] => own === undefined ? [] : [own];
-  const reloadOwn = async (): Promise<void> => {
-    try {
-      await ownServer.reload();
-      own = undefined;
-    } catch (error) {
-      own = {
-        what: "grpc",
-        timeMs: Date.now(),
-        problem: messageOf(error),
-      };
-    }
-  };
+/** Puts them together. @param own the admin API's own certificates @param socket where it listens */
+export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: AdminSocket): ControlPlane {
   const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining, handover } = parts;
   const countries = new Countries(parts.geoip);
   const names = new CertificateNames();
@@ -111,11 +92,12 @@ export function runningPlane(parts: ServerParts, ownServer: OwnServer): ControlP
     },
     geoipBuiltMs: () => database()?.builtAtMs,
     certificate: (routeId) => names.of(routeId, served()),
-    reloads: () => [...reload.outcomes, ...ownOutcome()],
+    ownDateProblem: () => own.dateProblem,
+    reloads: () => [...reload.outcomes, ...own.outcomes],
     reload: async () => {
       await reload.reload();
-      await reloadOwn();
-      return [...reload.outcomes, ...ownOutcome()];
+      await own.reload();
+      return [...reload.outcomes, ...own.outcomes];
     },
     snapshot: (path, signal) => takeSnapshotApart(parts.configPath, path, signal),
     metrics: () =>
@@ -132,7 +114,7 @@ export function runningPlane(parts: ServerParts, ownServer: OwnServer): ControlP
         ? "this process has just begun to take over: ask again in a moment"
         : handover.refusal,
     handover,
-    adminSocket: ownServer,
+    adminSocket: socket,
     watchdogMs: parts.watchdogMs,
   };
 }

@@ -8,16 +8,23 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { ProxyError } from "../errors.ts";
-import { Deadlines } from "../net/deadlines.ts";
+import { Deadline, Deadlines } from "../net/deadlines.ts";
+import type { Validity } from "../net/certificates.ts";
 import { peerCredentials, setCloseOnExec } from "../net/native.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
-import { parseListenAddress } from "../state/listen_address.ts";
+import { formatEndpoint, parseListenAddress } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
-import { CONNECTIONS_MAX, REQUEST_BYTES_MAX } from "./call_limits.ts";
-import type { Caller } from "./caller.ts";
+import { ByteBudget } from "./byte_budget.ts";
+import {
+  ANSWER_BYTES_MAX,
+  CONNECTIONS_MAX,
+  HANDSHAKE_MS,
+  HANDSHAKES_MAX,
+  REQUEST_BYTES_MAX,
+} from "./call_limits.ts";
+import { ANYONE, type Caller } from "./caller.ts";
 import { GrpcSession } from "./grpc_session.ts";
-import { RequestBudget } from "./request_body.ts";
-import { AdminTls } from "./tls.ts";
+import { AdminTls, shownBy, type ShownClient } from "./tls.ts";
 import { bindUnixSocket, UNIX_PREFIX } from "./unix_socket.ts";
 
 const TICK_MS = 1_000;
@@ -30,20 +37,36 @@ export interface AdminServerOptions {
   readonly settings: GrpcSettings;
   /** Every method of every service. */
   readonly handlers: readonly UniversalHandler[];
-  /** Tells of clients that were turned away. */
-  readonly onRefused: (detail: string) => void;
+  /** Tells of a client that was turned away: its address, and why. */
+  readonly onRefused: (client: string, detail: string) => void;
+  /** Unix ms, by which certificates are judged. Default: the machine's clock. */
+  readonly unixNow?: () => number;
+}
+
+/** One client's connection. */
+interface Admitted {
+  /** Its address. */
+  readonly client: string;
+  /** Absent = nobody is asked for a certificate. */
+  readonly shown: ShownClient | undefined;
+  /** Who it is. */
+  readonly caller: Caller;
 }
 
 /** A listening admin API. */
 export class AdminServer {
   readonly #options: AdminServerOptions;
   readonly #handlers: ReadonlyMap<string, UniversalHandler>;
-  readonly #budget = new RequestBudget(REQUEST_BYTES_MAX);
+  readonly #requests = new ByteBudget(REQUEST_BYTES_MAX);
+  readonly #answers = new ByteBudget(ANSWER_BYTES_MAX);
   readonly #deadlines = new Deadlines();
-  readonly #sessions = new Set<GrpcSession>();
+  readonly #sessions = new Map<GrpcSession, Admitted>();
+  /** Oldest first. */
+  readonly #handshakes = new Set<Socket>();
   /** Who is at the other end; over TLS it isn't told here. */
   readonly #sockets = new Map<Socket, Caller | undefined>();
   readonly #tls: AdminTls | undefined;
+  readonly #unixNow: () => number;
   #server: Server | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #onGone: (() => void) | undefined;
@@ -51,10 +74,11 @@ export class AdminServer {
   private constructor(options: AdminServerOptions, tls: AdminTls | undefined) {
     this.#options = options;
     this.#tls = tls;
+    this.#unixNow = options.unixNow ?? Date.now;
     this.#handlers = new Map(options.handlers.map((handler) => [handler.requestPath, handler]));
   }
 
-  /** Listens. @throws ProxyError busy or unavailable when it can't; nothing is left then */
+  /** Listens. @throws ProxyError config or unavailable when it can't; nothing is left then */
   static async start(options: AdminServerOptions): Promise<AdminServer> {
     const { settings } = options;
     const tls = settings.tlsCert === "" ? undefined : await AdminTls.load(settings);
@@ -69,9 +93,24 @@ export class AdminServer {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Reads the certificates again, for connections from now on. @throws ProxyError unavailable; then nothing changes */
+  /** When the certificate that clients see is valid; absent = it has none. */
+  get validity(): Validity | undefined {
+    return this.#tls?.validity;
+  }
+
+  /**
+   * Reads the certificates again, and judges every client by them: who may not come any more is cut off, with its calls.
+   *
+   * @throws ProxyError unavailable when a file is of no use; then nothing changes
+   */
   async reload(): Promise<void> {
     await this.#tls?.reload();
+    for (const [session, { client, shown }] of this.#sessions) {
+      const caller = shown && this.#tls?.callerOf(shown, this.#unixNow());
+      if (typeof caller !== "string") continue;
+      this.#options.onRefused(client, caller);
+      session.destroy();
+    }
   }
 
   async #listen(): Promise<void> {
@@ -82,56 +121,92 @@ export class AdminServer {
     this.#server = server;
     // node:net's Unix listener is inherited by children otherwise, and a worker could accept on it.
     protect(server);
+    // One that nobody listens to ends the program: accepting can fail for want of descriptors.
+    server.on("error", (error) => this.#options.onRefused("?", `accepting failed: ${error.message}`));
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
   #accept(socket: Socket): void {
     protect(socket);
-    if (this.#sockets.size >= CONNECTIONS_MAX) {
-      socket.destroy();
-      return;
-    }
+    const client = addressOf(socket);
     this.#sockets.set(socket, undefined);
     socket.on("close", () => {
       this.#sockets.delete(socket);
       this.#onGone?.();
     });
     socket.on("error", () => socket.destroy());
-    if (this.#tls === undefined) {
-      const caller = this.#localCaller(socket);
-      if (caller === undefined) socket.destroy();
-      else {
-        this.#sockets.set(socket, caller);
-        this.#serve(socket, caller);
-      }
-      return;
+    if (this.#tls !== undefined) return this.#shake(this.#tls, socket, client);
+    const caller = this.#localCaller(socket);
+    this.#sockets.set(socket, caller);
+    if (caller === undefined) socket.destroy();
+    else this.#admit(socket, { client, shown: undefined, caller });
+  }
+
+  /** Strangers can fill the places of handshakes, but keep nobody out for long: the oldest makes room. */
+  #shake(tls: AdminTls, socket: Socket, client: string): void {
+    if (this.#handshakes.size >= HANDSHAKES_MAX) {
+      const [oldest] = this.#handshakes;
+      oldest?.destroy();
     }
-    this.#tls.accept(socket, (secure, caller) => this.#serve(secure, caller), this.#options.onRefused);
+    this.#handshakes.add(socket);
+    const deadline = new Deadline(() => socket.destroy());
+    this.#deadlines.set(deadline, HANDSHAKE_MS);
+    const end = (): void => {
+      this.#handshakes.delete(socket);
+      this.#deadlines.clear(deadline);
+    };
+    tls.accept(socket, {
+      onSecure: (secure) => {
+        end();
+        const shown = shownBy(secure);
+        const caller = tls.callerOf(shown, this.#unixNow());
+        if (typeof caller === "object") return this.#admit(secure, { client, shown, caller });
+        this.#options.onRefused(client, caller);
+        secure.destroy();
+      },
+      onFailed: (detail) => {
+        end();
+        this.#options.onRefused(client, detail);
+      },
+    });
   }
 
   #localCaller(socket: Socket): Caller | undefined {
-    if (!this.#options.settings.addr.startsWith(UNIX_PREFIX)) return { author: "local", mayChange: true };
+    if (!this.#options.settings.addr.startsWith(UNIX_PREFIX)) return ANYONE;
     const fd = descriptor(socket);
     const credentials = fd === undefined ? undefined : peerCredentials(fd);
-    return credentials && { author: `uid:${credentials.uid}`, mayChange: true, process: credentials };
+    return credentials && { ...ANYONE, author: `uid:${credentials.uid}`, process: credentials };
   }
 
-  #serve(socket: Socket, caller: Caller): void {
-    this.#sessions.add(
-      new GrpcSession({
-        handlers: this.#handlers,
-        budget: this.#budget,
-        caller,
-        openTransport: (handler) =>
-          new SocketTransport(socket, handler, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
-        now: () => performance.now(),
-        onGone: (session) => this.#sessions.delete(session),
-      }),
-    );
+  #admit(socket: Socket, admitted: Admitted): void {
+    if (this.#sessions.size >= CONNECTIONS_MAX) {
+      this.#options.onRefused(admitted.client, `there are ${CONNECTIONS_MAX} connections already`);
+      socket.destroy();
+      return;
+    }
+    const session = new GrpcSession({
+      handlers: this.#handlers,
+      requests: this.#requests,
+      answers: this.#answers,
+      caller: admitted.caller,
+      openTransport: (handler) =>
+        new SocketTransport(socket, handler, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
+      now: () => performance.now(),
+      onGone: (gone) => this.#sessions.delete(gone),
+    });
+    this.#sessions.set(session, admitted);
   }
 
   #tick(): void {
-    for (const session of this.#sessions) session.tick();
+    const nowMs = this.#unixNow();
+    for (const [session, { client, caller }] of this.#sessions) {
+      if (nowMs <= caller.validUntilMs) {
+        session.tick();
+        continue;
+      }
+      this.#options.onRefused(client, `${caller.author}: its certificate has expired meanwhile`);
+      session.destroy();
+    }
   }
 
   /**
@@ -144,7 +219,7 @@ export class AdminServer {
     // Closing removes the Unix socket's file: never twice, for the next one may be another process's.
     this.#server?.close();
     this.#server = undefined;
-    for (const session of this.#sessions) session.end();
+    for (const session of this.#sessions.keys()) session.end();
     const timer = setTimeout(() => {
       for (const [socket, caller] of this.#sockets) {
         if (kept === undefined || caller !== kept) socket.destroy();
@@ -180,11 +255,17 @@ async function bindTcp(server: Server, addr: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (error) => {
     reject(
-      new ProxyError("busy", `cannot listen on [grpc] addr "${addr}": ${error.message}`, { cause: error }),
+      new ProxyError("config", `cannot listen on [grpc] addr "${addr}": ${error.message}`, { cause: error }),
     );
   });
   server.listen(address.port, address.host, resolve);
   await promise;
+}
+
+/** A client's address as the log tells it. */
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  if (remoteAddress === undefined || remotePort === undefined) return "unix";
+  return formatEndpoint({ host: remoteAddress, port: remotePort });
 }
 
 /** The descriptor of a socket of `node:net`, which has no other way to it. */

@@ -122,6 +122,8 @@ function problemsOf(plane: ControlPlane, nowMs: number): string[] {
   for (const { what, problem } of plane.reloads()) {
     if (problem !== undefined) problems.push(`the last reload of ${what} failed: ${problem}`);
   }
+  const own = plane.ownDateProblem();
+  if (own !== undefined) problems.push(own);
   for (const [listener, route] of routesOf(plane)) {
     const certificate = certificateMessage(plane, listener, route, nowMs);
     if (certificate === undefined || certificate.problem === "") continue;

@@ -6,36 +6,41 @@
 
 import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
-import { createServer, type DetailedPeerCertificate, type Server, type TLSSocket } from "node:tls";
+import { createSecureContext, type DetailedPeerCertificate, type SecureContext, TLSSocket } from "node:tls";
 import { ProxyError } from "../errors.ts";
-import { parseAuthorities, parseCertificatePair } from "../net/certificates.ts";
+import { parseAuthorities, parseCertificatePair, type Validity } from "../net/certificates.ts";
 import type { GrpcSettings } from "../state/settings.ts";
-import { HANDSHAKE_MS } from "./call_limits.ts";
-import type { Caller } from "./caller.ts";
+import { ANYONE, type Caller } from "./caller.ts";
 import { judgeCertificate } from "./peer_certificate.ts";
 
 /** Certificates of a chain that are looked at. */
 const CHAIN_MAX = 6;
 
+/** What the files hold. */
 interface Material {
-  readonly chain: string;
-  readonly key: string;
+  readonly secureContext: SecureContext;
+  /** When the server's own certificate is valid. */
+  readonly validity: Validity;
   /** Empty = no client certificates. */
-  readonly authorities: readonly string[];
+  readonly authorities: readonly X509Certificate[];
+}
+
+/** What came of a handshake. */
+export interface HandshakeHandler {
+  /** It is done; `close` of the accepted socket follows when the secure one is destroyed. */
+  readonly onSecure: (secure: TLSSocket) => void;
+  /** It failed, and the socket is gone. */
+  readonly onFailed: (detail: string) => void;
 }
 
 /** The admin API's end of TLS. */
 export class AdminTls {
   readonly #settings: GrpcSettings;
-  readonly #handshakes = new WeakMap<object, (secure: TLSSocket) => void>();
   #material: Material;
-  #authorities: readonly X509Certificate[] = [];
-  #server: Server;
 
   private constructor(settings: GrpcSettings, material: Material) {
     this.#settings = settings;
     this.#material = material;
-    this.#server = this.#serve(material);
   }
 
   /** Reads the files. @throws ProxyError unavailable when one is of no use */
@@ -43,89 +48,110 @@ export class AdminTls {
     return new AdminTls(settings, await read(settings));
   }
 
-  /** Reads them again; connections from now on are judged by what they hold. @throws as `load`; nothing changes then */
+  /** Reads them again; handshakes and judgements from now on go by what they hold. @throws as `load`; nothing changes then */
   async reload(): Promise<void> {
-    const material = await read(this.#settings);
-    this.#server = this.#serve(material);
-    this.#material = material;
+    this.#material = await read(this.#settings);
   }
 
-  #serve(material: Material): Server {
-    const { chain, key, authorities } = material;
-    this.#authorities = authorities.map((pem) => new X509Certificate(pem));
-    const server = createServer({
-      cert: chain,
-      key,
-      ALPNProtocols: ["h2"],
-      minVersion: "TLSv1.2",
-      handshakeTimeout: HANDSHAKE_MS,
-      ...(authorities.length > 0 && { requestCert: true, rejectUnauthorized: true, ca: [...authorities] }),
-    });
-    server.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
-    server.on("secureConnection", (secure: TLSSocket) => {
-      const parent: unknown = Reflect.get(secure, "_parent");
-      const settle = typeof parent === "object" && parent !== null ? this.#handshakes.get(parent) : undefined;
-      if (settle === undefined) secure.destroy();
-      else settle(secure);
-    });
-    return server;
+  /** When the server's own certificate is valid. */
+  get validity(): Validity {
+    return this.#material.validity;
   }
 
   /**
-   * Makes the handshake on an accepted socket and says who its client is. A client that may not come is cut off before
-   * its first call.
+   * Begins a handshake on an accepted socket. Nothing bounds its time: destroying the socket ends it.
+   *
+   * The secure socket is made by itself and not by a `tls.Server`, whose handshake timer outlives a handshake that failed
+   * and holds all of it (19 KiB) until its time has come: ten seconds of garbage held 200 MB.
    */
-  accept(
-    socket: Socket,
-    serve: (secure: Socket, caller: Caller) => void,
-    onRefused: (detail: string) => void,
-  ): void {
-    this.#handshakes.set(socket, (secure) => {
-      secure.on("error", () => secure.destroy());
-      const caller = this.#callerOf(secure);
-      if (typeof caller === "object") return serve(secure, caller);
-      onRefused(caller);
+  accept(socket: Socket, { onSecure, onFailed }: HandshakeHandler): void {
+    const { secureContext, authorities } = this.#material;
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext,
+      ALPNProtocols: ["h2"],
+      ...(authorities.length > 0 && { requestCert: true, rejectUnauthorized: true }),
+    });
+    let isSecure = false;
+    let detail = "the client went away during the handshake";
+    const end = (error?: Error): void => {
+      if (error !== undefined) detail = error.message;
       secure.destroy();
       socket.destroy();
+    };
+    secure.on("error", end);
+    secure.on("_tlsError", end);
+    secure.on("close", () => socket.destroy());
+    secure.on("secure", () => {
+      isSecure = true;
+      onSecure(secure);
     });
-    this.#server.emit("connection", socket);
+    socket.on("close", () => {
+      secure.destroy();
+      if (!isSecure) onFailed(detail);
+    });
   }
 
-  /** Who it is, or why it may not come. */
-  #callerOf(secure: TLSSocket): Caller | string {
-    if (secure.alpnProtocol !== "h2") return "a client doesn't speak HTTP/2";
-    if (this.#material.authorities.length === 0) return { author: "local", mayChange: true };
-    const verdict = judgeCertificate(shownBy(secure), { authorities: this.#authorities, nowMs: Date.now() });
+  /**
+   * Who a client is by what it has shown, or why it may not come. The runtime verifies at full handshakes alone, so this
+   * is asked on every connection, resumed or not, and again whenever the answer may have changed.
+   */
+  callerOf(client: ShownClient, nowMs: number): Caller | string {
+    if (!client.speaksHttp2) return "it doesn't speak HTTP/2";
+    const { authorities } = this.#material;
+    if (authorities.length === 0) return ANYONE;
+    const verdict = judgeCertificate(client.certificates, { authorities, nowMs });
     if (verdict.kind === "refused") return verdict.detail;
+    if (client.fault !== undefined) return client.fault;
     const { allowedClients, readOnlyClients } = this.#settings;
-    const { subject, names } = verdict;
+    const { subject, names, validUntilMs } = verdict;
     const mayChange = names.some((name) => allowedClients.includes(name));
     if (mayChange || names.some((name) => readOnlyClients.includes(name))) {
-      return { author: subject, mayChange };
+      return { author: subject, mayChange, validUntilMs };
     }
     return `${subject}: none of its names is in allowed_clients or read_only_clients`;
   }
 }
 
-/** The certificates that the client showed, DER, the leaf first. */
-function shownBy(secure: TLSSocket): Uint8Array[] {
-  const shown: Uint8Array[] = [];
+/** What a client has shown in its handshake. */
+export interface ShownClient {
+  /** Whether ALPN has chosen h2. */
+  readonly speaksHttp2: boolean;
+  /** DER, the leaf first; empty = none. */
+  readonly certificates: readonly Uint8Array[];
+  /** What the runtime's TLS has against the certificates; absent = nothing, or it didn't look because of a ticket. */
+  readonly fault: string | undefined;
+}
+
+/** Takes what the client has shown from a socket whose handshake is done. */
+export function shownBy(secure: TLSSocket): ShownClient {
+  const certificates: Uint8Array[] = [];
   let certificate: DetailedPeerCertificate | undefined = secure.getPeerCertificate(true);
-  while (certificate?.raw !== undefined && shown.length < CHAIN_MAX) {
-    shown.push(certificate.raw);
+  while (certificate?.raw !== undefined && certificates.length < CHAIN_MAX) {
+    certificates.push(certificate.raw);
     const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
     if (issuer === certificate) break;
     certificate = issuer;
   }
-  return shown;
+  return { speaksHttp2: secure.alpnProtocol === "h2", certificates, fault: faultOf(secure) };
+}
+
+/** The verdict that `tls.Server` asks its sockets for; it knows of name constraints, too. */
+function faultOf(secure: TLSSocket): string | undefined {
+  const handle: unknown = Reflect.get(secure, "_handle");
+  if (typeof handle !== "object" || handle === null) return undefined;
+  const verify: unknown = Reflect.get(handle, "verifyError");
+  const fault: unknown = typeof verify === "function" ? Reflect.apply(verify, handle, []) : "";
+  return fault !== "" && fault !== undefined && fault !== null ? `TLS doesn't trust it: ${fault}` : undefined;
 }
 
 async function read({ tlsCert, tlsKey, clientCa }: GrpcSettings): Promise<Material> {
   const [chainText, keyText] = [await readText(tlsCert, "tls_cert"), await readText(tlsKey, "tls_key")];
-  const { chain, key } = about("tls_cert", () => parseCertificatePair(chainText, keyText));
-  if (clientCa === "") return { chain, key, authorities: [] };
-  const authorityText = await readText(clientCa, "client_ca");
-  return { chain, key, authorities: about("client_ca", () => parseAuthorities(authorityText)) };
+  const { chain, key, validity } = about("tls_cert", () => parseCertificatePair(chainText, keyText));
+  const authorityText = clientCa === "" ? undefined : await readText(clientCa, "client_ca");
+  const ca = authorityText === undefined ? [] : about("client_ca", () => parseAuthorities(authorityText));
+  const secureContext = createSecureContext({ cert: chain, key, ca, minVersion: "TLSv1.2" });
+  return { secureContext, validity, authorities: ca.map((pem) => new X509Certificate(pem)) };
 }
 
 async function readText(path: string, key: string): Promise<string> {

@@ -14,7 +14,7 @@ export const UNIX_PREFIX = "unix:";
 /**
  * Lets `server` listen at `path`.
  *
- * @throws ProxyError busy when another process listens there, or something else has the name; unavailable when the
+ * @throws ProxyError config when another process listens there, or something else has the name; unavailable when the
  * folder can't be written
  */
 export async function bindUnixSocket(server: Server, path: string): Promise<void> {
@@ -31,10 +31,10 @@ export async function bindUnixSocket(server: Server, path: string): Promise<void
 async function removeStale(path: string): Promise<void> {
   const found = await Deno.lstat(path).catch(() => undefined);
   if (found === undefined) return;
-  if (!found.isSocket) throw new ProxyError("busy", `[grpc] addr: "${path}" is there and is no socket`);
+  if (!found.isSocket) throw new ProxyError("config", `[grpc] addr: "${path}" is there and is no socket`);
   if (await isLive(path)) {
     throw new ProxyError(
-      "busy",
+      "config",
       `[grpc] addr: another process listens on "${path}"; end it, or name another path`,
     );
   }

@@ -14,6 +14,7 @@ import {
   SYSTEM_AUTHORITIES,
 } from "./certificate_reading.ts";
 import type { CertificateSet } from "./certificate_set.ts";
+import { stampOf } from "./file_stamp.ts";
 
 /** Reads the files and remembers what they were. */
 export class CertificateFiles {
@@ -83,13 +84,4 @@ function pathsOf(routes: readonly PlacedRoute[]): ReadonlySet<string> {
     ...!l7.backendTls ? [] : l7.backendCa === "" ? SYSTEM_AUTHORITIES : [l7.backendCa],
   ]);
   return new Set(paths);
-}
-
-async function stampOf(path: string): Promise<string> {
-  try {
-    const { size, mtime, ino } = await Deno.stat(path);
-    return `${ino} ${size} ${mtime?.getTime()}`;
-  } catch {
-    return "none";
-  }
 }

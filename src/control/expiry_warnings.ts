@@ -34,19 +34,23 @@ export class ExpiryWarnings {
       const text = `${event} ${daysUntilExpiry(validity, nowMs)}`;
       told.set(id, text);
       if (this.#told.get(id) === text) continue;
-      this.#log.warning(event, {
-        route: hostname,
-        not_before: new Date(validity.notBeforeMs).toISOString(),
-        not_after: new Date(validity.notAfterMs).toISOString(),
-      });
+      this.#log.warning(event, { route: hostname, ...dateFields(validity) });
     }
     this.#told = told;
   }
 }
 
 /** The log's name for what is wrong with the dates; `undefined` when nothing is. */
-function dateEvent(validity: Validity, nowMs: number): string | undefined {
+export function dateEvent(validity: Validity, nowMs: number): string | undefined {
   if (nowMs > validity.notAfterMs) return "certificate_expired";
   if (!isValidAt(validity, nowMs)) return "certificate_not_yet_valid";
   return daysUntilExpiry(validity, nowMs) < EXPIRY_WARNING_DAYS ? "certificate_expires" : undefined;
+}
+
+/** The dates as the log writes them. */
+export function dateFields(validity: Validity): { not_before: string; not_after: string } {
+  return {
+    not_before: new Date(validity.notBeforeMs).toISOString(),
+    not_after: new Date(validity.notAfterMs).toISOString(),
+  };
 }

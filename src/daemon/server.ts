@@ -175,7 +175,7 @@ export class Server {
         isTakingOver: () => this.#isTakingOver,
         watchdogMs: this.#place.watchdogMs,
       };
-      this.#admin = await Admin.start(grpc, parts, (detail) => log.warning("admin_refused", { detail }));
+      this.#admin = await Admin.start(grpc, parts, log);
     } catch (error) {
       await supervisor.kill();
       throw error;

@@ -1,137 +1,11 @@
 import assert from "node:assert/strict";
-import { Code, ConnectError, createClient, createConnectRouter } from "@connectrpc/connect";
-import { createTransport } from "@connectrpc/connect/protocol-grpc";
 
-import { MESSAGE_BYTES_MAX } from "../../src/admin/call_limits.ts";
-import { CALLER } from "../../src/admin/caller.ts";
-import { type ClientConn, ClientSession } from "../../src/admin/client_session.ts";
-import { Health } from "../../src/admin/gen/grpc/health/v1/health_pb.ts";
 import { healthService, HealthState } from "../../src/admin/health.ts";
 import { AdminServer } from "../../src/admin/server.ts";
-import { loadNative } from "../../src/net/native.ts";
 import type { GrpcSettings } from "../../src/state/settings.ts";
 import { hasProgram } from "../support/has_program.ts";
-import { freePort } from "../support/ports.ts";
 import { CertificateAuthority, type LeafOptions } from "../support/certificates.ts";
-
-const SETTINGS: GrpcSettings = {
-  addr: "",
-  tlsCert: "",
-  tlsKey: "",
-  clientCa: "",
-  allowedClients: ["ops.test"],
-  readOnlyClients: ["looker"],
-  insecure: false,
-  reflection: false,
-  clientCert: "",
-  clientKey: "",
-  serverCa: "",
-};
-
-// Once for the process: a test that loads it would count as leaking it.
-loadNative();
-
-/** A folder with a server's certificate and an authority's, and a server on it. */
-class Host implements AsyncDisposable {
-  readonly folder = Deno.makeTempDirSync({ prefix: "mc-proxy-admin-" });
-  readonly health = new HealthState();
-  readonly refused: string[] = [];
-  readonly callers: string[] = [];
-  #server: AdminServer | undefined;
-
-  constructor(readonly serverCa: CertificateAuthority) {}
-
-  static async start(settings: Partial<GrpcSettings> = {}, clientCa?: CertificateAuthority): Promise<Host> {
-    const host = new Host(await CertificateAuthority.create("CN=server CA"));
-    const { certificate, key } = await host.serverCa.issue({ names: ["127.0.0.1"] });
-    host.write("server.crt", certificate);
-    host.write("server.key", key);
-    if (clientCa !== undefined) host.write("client_ca.crt", clientCa.certificate);
-    await host.#listen(settings, clientCa !== undefined);
-    return host;
-  }
-
-  write(name: string, text: string): void {
-    Deno.writeTextFileSync(`${this.folder}/${name}`, text);
-  }
-
-  async #listen(settings: Partial<GrpcSettings>, hasClientCa: boolean): Promise<void> {
-    const router = createConnectRouter({
-      grpc: true,
-      connect: false,
-      grpcWeb: false,
-      readMaxBytes: MESSAGE_BYTES_MAX,
-    });
-    router.service(Health, {
-      ...healthService(this.health),
-      check: (_request, { values }) => {
-        const { author, mayChange } = values.get(CALLER);
-        this.callers.push(`${author} ${mayChange}`);
-        return { status: 1 };
-      },
-    });
-    const path = (name: string) => `${this.folder}/${name}`;
-    this.#server = await AdminServer.start({
-      settings: {
-        ...SETTINGS,
-        addr: `127.0.0.1:${freePort()}`,
-        tlsCert: path("server.crt"),
-        tlsKey: path("server.key"),
-        clientCa: hasClientCa ? path("client_ca.crt") : "",
-        ...settings,
-      },
-      handlers: [...router.handlers],
-      onRefused: (detail) => this.refused.push(detail),
-    });
-  }
-
-  get server(): AdminServer {
-    return this.#server!;
-  }
-
-  /** Connects with TLS; with a client's certificate where one is given. */
-  async connect(options: LeafOptions | undefined, signer?: CertificateAuthority): Promise<Deno.TlsConn> {
-    const pair = options === undefined ? undefined : await signer!.issue(options);
-    const conn = await Deno.connectTls({
-      hostname: "127.0.0.1",
-      port: this.server.port,
-      caCerts: [this.serverCa.certificate],
-      alpnProtocols: ["h2"],
-      ...(pair !== undefined && { cert: pair.certificate, key: pair.key }),
-    });
-    return conn;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server?.close();
-    Deno.removeSync(this.folder, { recursive: true });
-  }
-}
-
-/** Makes one call on a connection. @returns `ok`, or the code that it ended with */
-async function check(conn: ClientConn, bytes = 0): Promise<string> {
-  const session = new ClientSession(conn);
-  try {
-    const transport = createTransport({
-      httpClient: (request) => session.send(request),
-      baseUrl: "http://mc-proxy",
-      useBinaryFormat: true,
-      interceptors: [],
-      acceptCompression: [],
-      sendCompression: null,
-      compressMinBytes: 1 << 30,
-      readMaxBytes: 1 << 20,
-      writeMaxBytes: 1 << 30,
-    });
-    await createClient(Health, transport).check({ service: "x".repeat(bytes) });
-    return "ok";
-  } catch (error) {
-    assert.ok(error instanceof ConnectError);
-    return Code[error.code]!;
-  } finally {
-    await session.close();
-  }
-}
+import { check, Host, SETTINGS } from "./server_host.ts";
 
 Deno.test("AdminServer lets in clients whose certificate the current authority signed and whose name is allowed", async () => {
   const ours = await CertificateAuthority.create("CN=clients");
@@ -215,6 +89,13 @@ Deno.test("AdminServer takes a stale Unix socket's place, respects a live one an
   const file = `${host.folder}/file`;
   await Deno.writeTextFile(file, "");
   await assert.rejects(() => Host.start({ ...unix, addr: `unix:${file}` }), /is no socket/);
+});
+
+Deno.test("AdminServer says so when another program has its port", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const addr = `127.0.0.1:${(taken.addr as Deno.NetAddr).port}`;
+  const starting = AdminServer.start({ settings: { ...SETTINGS, addr }, handlers: [], onRefused() {} });
+  await assert.rejects(starting, { code: "config", message: /cannot listen on .*in use/i });
 });
 
 /** Leaves a socket's file behind without a listener, and starts a server on it. */

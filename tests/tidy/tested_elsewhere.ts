@@ -26,6 +26,7 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, w
   "src/admin/service.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/state_cache.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/status.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
+  "src/admin/client_session.ts": ["tests/e2e/admin_calls_test.ts", "it speaks to a running server"],
   "src/admin/client.ts": ["tests/e2e/admin_calls_test.ts", "it connects to a running server"],
   "src/control/country_rules.ts": ["tests/e2e/admin_calls_test.ts", "the start and every change ask it"],
   "src/control/measure.ts": ["tests/e2e/admin_calls_test.ts", "it measures a running server"],

@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+
+import { ByteBudget } from "../../src/admin/byte_budget.ts";
+import { MESSAGE_BYTES_MAX, SESSION_ANSWER_BYTES_MAX, STREAMS_MAX } from "../../src/admin/call_limits.ts";
+import { ANYONE } from "../../src/admin/caller.ts";
+import { GrpcSession } from "../../src/admin/grpc_session.ts";
+import { FrameType } from "../../src/http2/frames.ts";
+import { Deadlines } from "../../src/net/deadlines.ts";
+import { SocketTransport } from "../../src/net/socket_transport.ts";
+import { concat, frame } from "../http2/raw_peer.ts";
+import { callBlock, callHeaders, greeting, lastMessage, RawGrpc } from "./raw_grpc.ts";
+
+const PATH = "/x.Test/Call";
+const INITIAL_WINDOW = 4;
+
+type Answer = (request: UniversalServerRequest) => AsyncIterable<Uint8Array>;
+
+/** A session on a real socket, with a clock of its own. */
+class Host implements AsyncDisposable {
+  nowMs = 0;
+  readonly requests = new ByteBudget(32 << 20);
+  readonly answers = new ByteBudget(64 << 20);
+  isGone = false;
+  readonly gone = Promise.withResolvers<void>();
+  readonly conn: Deno.Conn;
+  readonly #server: ReturnType<typeof createServer>;
+  readonly #socket: Socket;
+  readonly #deadlines = new Deadlines();
+  readonly session: GrpcSession;
+
+  private constructor(
+    server: ReturnType<typeof createServer>,
+    conn: Deno.Conn,
+    socket: Socket,
+    answer: Answer,
+  ) {
+    this.#server = server;
+    this.conn = conn;
+    this.#socket = socket;
+    const handler = Object.assign(
+      (request: UniversalServerRequest) =>
+        Promise.resolve({
+          status: 200,
+          header: new Headers({ "content-type": "application/grpc" }),
+          body: answer(request),
+          trailer: new Headers({ "grpc-status": "0" }),
+        }),
+      { method: { methodKind: "unary" }, requestPath: PATH },
+    ) as unknown as UniversalHandler;
+    this.session = new GrpcSession({
+      handlers: new Map([[PATH, handler]]),
+      requests: this.requests,
+      answers: this.answers,
+      caller: ANYONE,
+      openTransport: (own) =>
+        new SocketTransport(socket, own, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
+      now: () => this.nowMs,
+      onGone: () => {
+        this.isGone = true;
+        this.gone.resolve();
+      },
+    });
+  }
+
+  static async start(answer: Answer = async function* () {}): Promise<Host> {
+    const accepted = Promise.withResolvers<Socket>();
+    const server = createServer({ allowHalfOpen: true }, accepted.resolve);
+    const listening = Promise.withResolvers<void>();
+    server.listen(0, "127.0.0.1", listening.resolve);
+    await listening.promise;
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: (server.address() as AddressInfo).port });
+    return new Host(server, conn, await accepted.promise, answer);
+  }
+
+  /** Lets the clock say `nowMs`, and the session look at it. */
+  tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.session.tick();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.destroy();
+    await within(this.gone.promise);
+    this.#deadlines[Symbol.dispose]();
+    const closed = Promise.withResolvers<void>();
+    this.#server.close(() => closed.resolve());
+    await closed.promise;
+  }
+}
+
+Deno.test("GrpcSession gives a client ten seconds to say its first words", async () => {
+  await using host = await Host.start();
+  using client = new RawGrpc(host.conn);
+  host.tick(1);
+  host.tick(10_001);
+  assert.equal(client.lines.length, 0);
+  host.tick(10_002);
+  assert.deepEqual(await client.end(), ["GOAWAY 0 SETTINGS_TIMEOUT"]);
+});
+
+Deno.test("GrpcSession gives a client ten seconds to end what it has begun", async () => {
+  const half = callBlock(PATH).subarray(0, 5);
+  const rows: [name: string, bytes: Uint8Array][] = [
+    ["a field block", frame(FrameType.HEADERS, 0, 1, half)],
+    ["a frame", frame(FrameType.PING, 0, 0, new Uint8Array(8)).subarray(0, 12)],
+  ];
+  for (const [name, bytes] of rows) {
+    await using host = await Host.start();
+    using client = new RawGrpc(host.conn);
+    host.nowMs = 1_000;
+    await client.send(greeting(), frame(FrameType.PING, 0, 0, new Uint8Array(8)), bytes);
+    await client.line(/^PING 0 8 ack|^PING/);
+    host.tick(11_000);
+    assert.equal(host.isGone, false, name);
+    host.tick(11_001);
+    await client.end();
+    await within(host.gone.promise);
+  }
+});
+
+Deno.test("GrpcSession ends a connection after five minutes without a call, and one that answers no PING", async () => {
+  await using idle = await Host.start();
+  using client = new RawGrpc(idle.conn);
+  await client.send(greeting(), frame(FrameType.PING, 0, 0, new Uint8Array(8)));
+  await client.line(/^PING/);
+  idle.tick(300_001);
+  assert.equal((await client.end()).at(-1), "GOAWAY 0 NO_ERROR");
+  await using silent = await Host.start();
+  using other = new RawGrpc(silent.conn);
+  await other.send(greeting(), frame(FrameType.PING, 0, 0, new Uint8Array(8)));
+  await other.line(/^PING/);
+  silent.tick(30_000);
+  await other.line(/^PING 0 8$/);
+  silent.tick(40_001);
+  assert.equal((await other.end()).at(-1), "GOAWAY 0 NO_ERROR");
+});
+
+Deno.test("GrpcSession holds 16 MiB of answers for a client that takes none of them", async () => {
+  const message = new Uint8Array(MESSAGE_BYTES_MAX);
+  await using host = await Host.start(async function* () {
+    yield message;
+  });
+  using client = new RawGrpc(host.conn);
+  const calls = Array.from({ length: STREAMS_MAX }, (_, index) => 2 * index + 1).flatMap((streamId) => [
+    callHeaders(streamId, PATH),
+    lastMessage(streamId),
+  ]);
+  await client.send(greeting([INITIAL_WINDOW, 0]), ...calls);
+  await client.line(new RegExp(`^HEADERS ${2 * STREAMS_MAX - 1} trailers`));
+  const refused = client.lines.filter((line) => /trailers grpc-status 8 /.test(line)).length;
+  assert.equal(refused, STREAMS_MAX - SESSION_ANSWER_BYTES_MAX / MESSAGE_BYTES_MAX);
+  assert.equal(host.answers.heldBytes, SESSION_ANSWER_BYTES_MAX);
+  host.tick(60_001);
+  await client.line(/^RST_STREAM 1 CANCEL/);
+  assert.equal(host.answers.heldBytes, 0);
+});
+
+Deno.test("GrpcSession starts no more than 100 handlers, those of cancelled calls included", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let started = 0;
+  // Nothing in it looks whether the call was cancelled.
+  await using host = await Host.start(async function* () {
+    started++;
+    await promise;
+    yield new Uint8Array(0);
+  });
+  using client = new RawGrpc(host.conn);
+  const calls = Array.from({ length: STREAMS_MAX + 20 }, (_, index) => 2 * index + 1).flatMap((streamId) => [
+    callHeaders(streamId, PATH),
+    frame(FrameType.RST_STREAM, 0, streamId, [0, 0, 0, 8]),
+  ]);
+  const last = 2 * STREAMS_MAX + 41;
+  await client.send(greeting(), ...calls, callHeaders(last, PATH));
+  await client.line(new RegExp(`^HEADERS ${last} 200 .*grpc-status 8 .*end$`));
+  await client.line(new RegExp(`^RST_STREAM ${last} NO_ERROR`));
+  assert.equal(started, STREAMS_MAX);
+  resolve();
+});
+
+Deno.test("GrpcSession doesn't read a client that doesn't read it, and doesn't wait for it in the end", async () => {
+  await using host = await Host.start();
+  await host.conn.write(greeting());
+  const part = concat(...Array.from({ length: 1_000 }, (_, index) => callHeaders(2 * index + 1, "/unknown")));
+  let [written, streamId] = [0, 1];
+  let isStuck = false;
+  // Each is answered, and no answer is read: sooner or later nothing more can be written.
+  while (!isStuck && written < 64 << 20) {
+    const bytes = renumbered(part, streamId);
+    streamId += 2_000;
+    const stuck = Promise.withResolvers<"stuck">();
+    const timer = setTimeout(() => stuck.resolve("stuck"), 3_000);
+    const outcome = await Promise.race([writeAll(host.conn, bytes).catch(() => "cut"), stuck.promise]);
+    clearTimeout(timer);
+    isStuck = outcome === "stuck";
+    written += bytes.length;
+  }
+  assert.ok(isStuck, `${written} bytes of requests were read`);
+  // A PING that is not answered ends the connection, whose last words can't leave either.
+  host.tick(100_000);
+  host.tick(110_001);
+  host.tick(115_002);
+  await within(host.gone.promise);
+  host.conn.close();
+});
+
+/** Rejects when it takes more than ten seconds. */
+async function within(promise: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("it goes on")), 10_000);
+  await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+}
+
+async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<string> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await conn.write(rest));
+  return "written";
+}
+
+/** The same frames on streams from `first` on, each its end. */
+function renumbered(frames: Uint8Array, first: number): Uint8Array {
+  const bytes = frames.slice();
+  const view = new DataView(bytes.buffer);
+  for (let at = 0, streamId = first; at < bytes.length; streamId += 2) {
+    view.setUint8(at + 4, 5);
+    view.setUint32(at + 5, streamId);
+    at += 9 + (view.getUint32(at) >>> 8);
+  }
+  return bytes;
+}
+
+Deno.test("GrpcSession answers what is no gRPC in HTTP's words, and wants nothing more of it", async () => {
+  await using host = await Host.start();
+  using client = new RawGrpc(host.conn);
+  const json = ["content-type", "application/json"];
+  const requests = [
+    callBlock(PATH, [], "GET"),
+    callBlock(PATH, json),
+    callBlock(PATH, ["content-type", "application/grpc-web+proto"]),
+    callBlock(PATH, ["content-type", "application/connect+proto", "connect-protocol-version", "1"]),
+    callBlock(PATH, []),
+    callBlock("/x.Test/Other"),
+  ];
+  await client.send(
+    greeting(),
+    ...requests.map((fields, index) => frame(FrameType.HEADERS, 4, 2 * index + 1, fields)),
+  );
+  await client.line(/^RST_STREAM 11 NO_ERROR/);
+  assert.deepEqual(client.lines.filter((line) => line.startsWith("HEADERS")).map((line) => line.slice(8)), [
+    "1 405 allow POST end",
+    "3 415 accept-post application/grpc end",
+    "5 415 accept-post application/grpc end",
+    "7 415 accept-post application/grpc end",
+    "9 415 accept-post application/grpc end",
+    "11 200 content-type application/grpc grpc-status 12 grpc-message there is no such method here end",
+  ]);
+});
+
+Deno.test("GrpcSession's calls hold a message of a stream of requests, however long it is", async () => {
+  await using host = await Host.start(async function* ({ body }) {
+    for await (const _ of body as AsyncIterable<Uint8Array>);
+    yield new Uint8Array(5);
+  });
+  using client = new RawGrpc(host.conn);
+  await client.send(greeting(), callHeaders(1, PATH));
+  const part = frame(FrameType.DATA, 0, 1, new Uint8Array(16_384));
+  // As fast as the windows allow: each WINDOW_UPDATE is as good as what it gives back.
+  for (let sent = 0; sent < 12 << 20;) {
+    const allowed = client.lines.filter((line) => line.startsWith("WINDOW_UPDATE 1 ")).reduce(
+      (sum, line) => sum + Number(line.split(" ")[2]),
+      16_384,
+    );
+    if (sent + 16_384 > allowed) {
+      await client.more(client.lines.length);
+      continue;
+    }
+    await client.send(part);
+    sent += 16_384;
+  }
+  assert.ok(host.requests.heldBytes <= MESSAGE_BYTES_MAX, `${host.requests.heldBytes} bytes`);
+  await client.send(frame(FrameType.DATA, 1, 1));
+  await client.line(/^HEADERS 1 trailers grpc-status 0/);
+  assert.equal(host.requests.heldBytes, 0);
+});
