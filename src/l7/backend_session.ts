@@ -258,6 +258,11 @@ export class BackendSession extends HttpSession {
     else this.transport.finish();
   }
 
+  /** The backend doesn't read. */
+  protected cutOff(): void {
+    this.transport.reset();
+  }
+
   /** Leaves the pool. */
   protected ended(): void {
     this.#pool.gone(this);

@@ -11,6 +11,8 @@
 export const BUFFERED_BYTES_MAX = 128 * 1_024 * 1_024;
 /** Of the budget, from which on windows don't grow and who holds much gets no new requests served. */
 const TIGHT_SHARE = 3 / 4;
+/** Who has more than this held for him gets no further request served while the budget is tight. */
+const TIGHT_BYTES_MAX = 65_536;
 /** Of the budget, down to which the largest holders are ended when it is overrun. */
 const RELIEVED_SHARE = 7 / 8;
 
@@ -41,6 +43,11 @@ export class BufferBudget {
   /** Whether so much is held that nobody shall get more than he has. */
   get isTight(): boolean {
     return this.#bytes > this.#bytesMax * TIGHT_SHARE;
+  }
+
+  /** Whether a further request of that client would be too much. */
+  refusesMoreTo(holder: BufferHolder): boolean {
+    return holder.countedBytes > TIGHT_BYTES_MAX && this.isTight;
   }
 
   /** A client has come, and holds nothing yet. */

@@ -24,8 +24,6 @@ import { type ClientProtocols, type Way, Ways } from "./way.ts";
 const UNREAD_BYTES_MAX = 262_144;
 /** Between the announcement of the end and the last stream that is taken: a round trip. */
 const GOAWAY_STEP_MS = 250;
-/** A client that has more than this held for it gets no further request served while the worker's budget is tight. */
-const TIGHT_BYTES_MAX = 65_536;
 
 /** One client connection behind its TLS. */
 export class ClientSession extends HttpSession implements BufferHolder {
@@ -154,7 +152,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
     this.headBytes += exchange.headBytes;
     this.exchanges.set(streamId, exchange);
     this.lookWithin(this.service.lookMs);
-    if (this.countedBytes > TIGHT_BYTES_MAX && this.service.buffers.isTight) exchange.refuse(503);
+    if (this.service.buffers.refusesMoreTo(this)) exchange.refuse(503);
     else exchange.begin();
   }
 
@@ -199,11 +197,6 @@ export class ClientSession extends HttpSession implements BufferHolder {
     if (this.version === "http/1.1") this.#reason ??= reason;
     this.codec.reset(streamId, code);
     this.mark();
-  }
-
-  /** The open response is the last of an HTTP/1.1 connection, and says so. */
-  closeAfterResponse(): void {
-    if (this.version === "http/1.1") this.codec.goAway(ErrorCode.NO_ERROR);
   }
 
   /** An exchange is over: counts and tells it. */
@@ -287,6 +280,11 @@ export class ClientSession extends HttpSession implements BufferHolder {
     // A FIN would make a response that ends with the connection look whole.
     if (isCut) this.context.end(this.#reason ?? "client_eof", true);
     else this.transport.finish();
+  }
+
+  /** The client doesn't read. */
+  protected cutOff(): void {
+    this.context.end(this.#reason ?? "idle", true);
   }
 
   /** Tells who waits for the end. */

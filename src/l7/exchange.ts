@@ -183,7 +183,9 @@ export class Exchange extends ExchangeCredit {
     const isHeadOnly = content.length === 0 || this.head.method === "HEAD";
     this.status = status;
     this.firstByteMs = this.lastMs = client.nowMs;
-    if (!this.isRequestEnded && this.upgrade === undefined) client.closeAfterResponse();
+    // In HTTP/1.1 nothing can follow a request that isn't read to its end: the response says so.
+    const isLast = !client.takesResets && !this.isRequestEnded && this.upgrade === undefined;
+    if (isLast) client.codec.goAway(ErrorCode.NO_ERROR);
     client.codec.response(streamId, head, isHeadOnly);
     if (!isHeadOnly) client.codec.data(streamId, content, true);
     this.responseBytes += isHeadOnly ? 0 : content.length;

@@ -5,6 +5,7 @@
  */
 
 import type { Deadlines } from "../net/deadlines.ts";
+import { UNSENT_MS } from "../net/transport.ts";
 import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.ts";
 import type { Limits } from "../state/limits.ts";
 import type { BackendTarget } from "./backend_target.ts";
@@ -55,6 +56,12 @@ export class HttpService {
   get lookMs(): number {
     if (this.#lookMs === 0) this.#lookMs = lookMsOf(this.plane.state.limits);
     return this.#lookMs;
+  }
+
+  /** How long a peer may take for the last output: as long as any, but no longer than a transport gives it. */
+  get unsentMs(): number {
+    const { streamIdleTimeoutMs } = this.plane.state.limits;
+    return streamIdleTimeoutMs === 0 ? UNSENT_MS : Math.min(UNSENT_MS, streamIdleTimeoutMs);
   }
 
   /** Connections to backends that are open or being made. */

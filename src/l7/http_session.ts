@@ -24,6 +24,8 @@ export interface SessionTools {
   readonly deadlines: Deadlines;
   /** Marks of the connections that have output. */
   readonly flusher: Flusher;
+  /** How long the last output may take to leave when the codec is over. */
+  readonly unsentMs: number;
 }
 
 /** Milliseconds that mean "no look at the clock is needed". */
@@ -46,6 +48,8 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   #codec: HttpCodec | undefined;
   #http1: Http1ServerConnection | Http1ClientConnection | undefined;
   #transport: Transport | undefined;
+  /** Since when output waits that is the last; 0 = it doesn't. */
+  #overMs = 0;
   #isMarked = false;
   #isEnding = false;
   /** What is being written. */
@@ -161,6 +165,10 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
       if (this.#http1?.outputEnded === true) transport.endWrite();
       if (this.#owed.length > 0 && transport.isReady) this.#pay();
     }
+    if (this.isOver && this.#overMs === 0) {
+      this.#overMs = this.nowMs;
+      this.lookWithin(this.#tools.unsentMs);
+    }
     if (this.wantsInput) transport.resume();
     else transport.pause();
   }
@@ -175,6 +183,12 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   #look(nowMs: number): void {
     this.nowMs = nowMs;
     const { codec } = this;
+    if (this.isOver) {
+      if (this.#overMs === 0) return;
+      const leftMs = this.#overMs + this.#tools.unsentMs - nowMs;
+      if (leftMs > 0) return this.lookWithin(leftMs);
+      return codec.hasOutput ? this.cutOff() : undefined;
+    }
     if (codec instanceof Http2Connection) codec.tick(nowMs);
     const delayMs = this.look(nowMs);
     this.mark();
@@ -197,6 +211,8 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
   protected broke(): void {}
   /** The codec is over and its output written: ends the connection in the right way. */
   protected abstract finish(): void;
+  /** The codec is over, and the peer doesn't take the rest of its output. */
+  protected abstract cutOff(): void;
   /** Both ways are gone; the last call. */
   protected abstract ended(broken: boolean): void;
 

@@ -6,7 +6,7 @@
 
 import { Deadline, type Deadlines } from "./deadlines.ts";
 import { closeQuietly, type Resetter } from "./reset.ts";
-import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "./transport.ts";
+import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler, UNSENT_MS } from "./transport.ts";
 
 /** A read that waits holds its buffer; it grows while reads fill it. */
 const READ_BYTES_MIN = 4_096;
@@ -87,7 +87,7 @@ export class ConnTransport implements Transport {
     if (this.#isOver || this.#isLingering) return;
     this.#isLingering = true;
     this.#linger = new Deadline(() => this.#disconnect(false));
-    this.#tools.deadlines.set(this.#linger, LINGER_MS);
+    this.#tools.deadlines.set(this.#linger, this.isReady ? LINGER_MS : UNSENT_MS);
     this.endWrite();
     this.resume();
     if (!this.#isStarted) this.start();
@@ -124,6 +124,7 @@ export class ConnTransport implements Transport {
   #sendEnd(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    if (this.#linger !== undefined) this.#tools.deadlines.set(this.#linger, LINGER_MS);
     this.#conn.closeWrite().then(() => this.#endIfDone(), () => this.#disconnect(true));
   }
 

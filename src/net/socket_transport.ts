@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import { Deadline, type Deadlines } from "./deadlines.ts";
-import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler } from "./transport.ts";
+import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler, UNSENT_MS } from "./transport.ts";
 
 /** Bytes given to the socket and not yet gone, at which it can't take more. */
 const UNWRITTEN_BYTES_MAX = 65_536;
@@ -94,7 +94,7 @@ export class SocketTransport implements Transport {
     if (this.isOver || this.#isLingering) return;
     this.#isLingering = true;
     this.#linger = new Deadline(() => this.socket.destroy());
-    this.#options.deadlines.set(this.#linger, LINGER_MS);
+    this.#options.deadlines.set(this.#linger, this.unwrittenBytes > 0 ? UNSENT_MS : LINGER_MS);
     this.endWrite();
     this.resume();
     this.#endIfDone();
@@ -113,7 +113,10 @@ export class SocketTransport implements Transport {
 
   /** Sends the end behind all that was written. */
   protected end(): void {
-    this.socket.end(() => this.#endIfDone());
+    this.socket.end(() => {
+      if (this.#linger !== undefined && !this.isOver) this.#options.deadlines.set(this.#linger, LINGER_MS);
+      this.#endIfDone();
+    });
   }
 
   /** Bytes have come. */

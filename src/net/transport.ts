@@ -33,12 +33,14 @@ export interface Transport {
   resume(): void;
   /** FIN after what was written; reading goes on. */
   endWrite(): void;
-  /** FIN after what was written, a lingering close, and then the end. `received` is not called any more. */
+  /** FIN after what was written (which has 30 s), a lingering close, and then the end. `received` is not called any more. */
   finish(): void;
   /** Ends it now, with a RST where the system allows. */
   reset(): void;
 }
 
+/** How long the last bytes may take to leave before a lingering close: a client may be slow, or not read at all. */
+export const UNSENT_MS = 30_000;
 /** How long a lingering close waits for the peer's end, and how much it reads over. */
 export const LINGER_MS = 1_000;
 /** See {@linkcode LINGER_MS}. */

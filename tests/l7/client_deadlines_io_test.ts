@@ -156,6 +156,36 @@ Deno.test("a response that stops is cut off because it was idle", async () => {
   assert.deepEqual([stream.status, client.wasReset], [200, true]);
 });
 
+Deno.test("a client that doesn't read what it is owed is cut off when its HTTP is over", async (t) => {
+  const rows: readonly [
+    name: string,
+    version: "h2" | "http/1.1",
+    reason: string,
+    end: (client: Client) => void,
+  ][] = [
+    ["a response that it doesn't take", "http/1.1", "idle", () => {}],
+    ["a drain", "h2", "drained", (client) => client.session.drain("drained")],
+    ["garbage", "h2", "http_malformed", (client) => client.sendRaw(frame(FrameType.DATA, 0, 0))],
+  ];
+  for (const [name, version, reason, end] of rows) {
+    await t.step(`${version}, ${name}`, async () => {
+      await using setting = open({ streamIdleTimeoutMs: 300 });
+      const client = setting.near.client(version);
+      const first = client.peer.ask({});
+      await client.peer.until("answer", () => first.isOver);
+      client.isStalled = true;
+      client.peer.ask({ path: "/open" });
+      const received = await setting.far.until("stream", () => setting.far.streams[1]);
+      received.respond(200, { isOpen: true });
+      for (let part = 0; part < 20; part++) received.send(new Uint8Array(65_536));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      end(client);
+      assert.equal(await within(client.ended, "end"), reason);
+      assert.equal(client.wasReset, true);
+    });
+  }
+});
+
 Deno.test("a connection says why its HTTP ended", async (t) => {
   const malformed = "GET / HTTP/1.1\r\nHost: app.test\r\nHost: app.test\r\n\r\n";
   const rows: readonly [string, "h2" | "http/1.1", (client: Client) => void, string][] = [

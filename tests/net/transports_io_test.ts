@@ -172,6 +172,19 @@ for (const [name, connect] of TRANSPORTS) {
     });
   });
 
+  Deno.test(`${name} lets the last bytes leave, however long the peer reads nothing, and only then lingers`, async () => {
+    await withPair(connect, async ({ echo, client }) => {
+      await client.write(Uint8Array.of(1));
+      await client.read(new Uint8Array(1));
+      echo.transport!.write(new Uint8Array(16 * MIB));
+      echo.transport!.finish();
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      assert.equal(await readAll(client), 16 * MIB);
+      await client.closeWrite();
+      await echo.gone();
+    });
+  });
+
   Deno.test(`${name} ends a lingering close when the peer does, or sends without end`, async (t) => {
     await t.step("the peer ends", () =>
       withPair(connect, async ({ echo, client }) => {
