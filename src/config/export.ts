@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS, type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Configuration, FirewallRule, Listener, Route } from "../state/model.ts";
 import type { GrpcSettings, Settings } from "../state/settings.ts";
+import { printableToml } from "../wire/printable.ts";
 import { formatDuration } from "./duration.ts";
 
 type Table = Record<string, unknown>;
@@ -45,7 +46,7 @@ export function exportConfig(settings: Settings, configuration: Configuration, n
     }),
   };
   const filled = Object.entries(tables).filter(([, table]) => Object.keys(table as object).length > 0);
-  return `${stringify(Object.fromEntries(filled)).trimEnd()}\n`;
+  return printableToml(`${stringify(Object.fromEntries(filled)).trimEnd()}\n`);
 }
 
 /** Leaves out what is `undefined`. */

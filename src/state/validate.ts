@@ -135,6 +135,10 @@ export function validateRule(rule: Seed<FirewallRule>, path: string): Issue[] {
     const got = `${rule.comment.length} characters`;
     issues.push({ path: `${path}.comment`, wanted: `at most ${COMMENT_CHARACTERS_MAX} characters`, got });
   }
+  // deno-lint-ignore no-control-regex -- the TOML file, which an export is to be, refuses them, too
+  if (/[\x00-\x1f\x7f]/.test(rule.comment)) {
+    issues.push({ path: `${path}.comment`, wanted: "a text on one line", got: quote(rule.comment) });
+  }
   return issues;
 }
 

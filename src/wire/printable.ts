@@ -29,6 +29,18 @@ export function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
 
+/** The same of a TOML file whose texts all stand in double quotes (TOML 1.0, basic strings): their values stay. */
+export function printableToml(text: string): string {
+  return text.replace(CONTROLS, (found) => {
+    const point = found.codePointAt(0)!.toString(16);
+    return found === "\n"
+      ? found
+      : found.length === 1
+      ? `\\u${point.padStart(4, "0")}`
+      : `\\U${point.padStart(8, "0")}`;
+  });
+}
+
 /**
  * A value with every text in it {@linkcode printable}: what it is rendered from can't steer a terminal. Keys, numbers,
  * and arrays of bytes stay as they are.

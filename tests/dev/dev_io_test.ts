@@ -3,7 +3,7 @@ import { hasProgram } from "../support/has_program.ts";
 import { freePortsInARow } from "../support/ports.ts";
 import { isAlive, processTree } from "../support/processes.ts";
 import { print } from "../support/print.ts";
-import { Program } from "../support/program.ts";
+import { Program, runProgram } from "../support/program.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 
 const PROGRAM = { path: Deno.execPath(), args: ["run", "-A", new URL("main.ts", import.meta.url).pathname] };
@@ -22,6 +22,15 @@ async function runDemo(port: number, folder: string): Promise<string> {
   for (const [name, answer] of Object.entries(answers)) {
     assert.ok((await get(name, port, ca)).includes(`\n${answer}`), name);
   }
+  const ask = "explain 127.0.0.1 any.demo.localhost -c";
+  assert.ok(demo.output.stdout.includes(`  deno task mc-proxy ${ask} ${folder}/mc-proxy.toml\n`));
+  const { stdout } = await runProgram([...ask.split(" "), `${folder}/mc-proxy.toml`]);
+  assert.match(
+    stdout,
+    new RegExp(
+      `^goes to 127\\.0\\.0\\.1:${port + 2}\nroute 4 \\*\\.demo\\.localhost .*: decided \\(the wildcard`,
+    ),
+  );
   const shown = commandsOf(demo.output.stdout);
   assert.equal(shown.length, 5);
   for (const command of shown) await runCommand(command);

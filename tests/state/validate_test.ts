@@ -124,6 +124,9 @@ const TABLE: readonly [string, Configuration, string[]][] = [
   ["a rule that never was", withRules(blockRule(1, "ip", "1.2.3.4", { expiresAtMs: 0 })), [
     "firewall.rules[0].expires",
   ]],
+  ["a comment with a line feed", withRules(blockRule(1, "ip", "1.2.3.4", { comment: "a\nb" })), [
+    "firewall.rules[0].comment",
+  ]],
   ["a long comment", withRules(blockRule(1, "ip", "1.2.3.4", { comment: "x".repeat(201) })), [
     "firewall.rules[0].comment",
   ]],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { printable, printableDeep, printableLines } from "../../src/wire/printable.ts";
+import { parse, stringify } from "smol-toml";
+import { printable, printableDeep, printableLines, printableToml } from "../../src/wire/printable.ts";
 
 const ROWS: readonly [text: string, shown: string][] = [
   ["a.test", "a.test"],
@@ -28,6 +29,16 @@ Deno.test("printable() of JSON is the same value, without a control character", 
 
 Deno.test("printableLines() keeps line feeds only", () => {
   assert.equal(printableLines("a\u001b\nb\r\n"), "a\\u001b\nb\\u000d\n");
+});
+
+Deno.test("printableToml() keeps the values of a TOML file, whatever its texts hold", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (value) => {
+    // What isn't well-formed UTF-16 is no TOML.
+    const text = stringify({ value: value.toWellFormed() });
+    const shown = printableToml(text);
+    assert.deepEqual({ ...parse(shown) }, { ...parse(text) });
+    assert.doesNotMatch(shown.replaceAll("\n", ""), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  }));
 });
 
 Deno.test("printableDeep() reaches every text and changes nothing else", () => {
