@@ -177,7 +177,7 @@ function fishScript(places: readonly Place[]): string {
     "function __mc_proxy_at",
     "  set -l place",
     "  for word in (commandline -opc)[2..-1]",
-    '    set -l next (string join " " $place $word)',
+    '    set -l next (string join -- " " $place $word)',
     `    if contains -- "$next" ${paths.map(quoted).join(" ")}`,
     "      set place $next",
     "    end",

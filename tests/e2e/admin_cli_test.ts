@@ -7,9 +7,14 @@
 
 import assert from "node:assert/strict";
 
+import { CertificateAuthority } from "../support/certificates.ts";
+import { clientHello } from "../support/client_hello.ts";
 import { configText } from "../support/config.ts";
+import { freePort } from "../support/ports.ts";
 import { type Completed, runProgram } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
+import { exchange } from "../support/raw_client.ts";
+import { eventually } from "./eventually.ts";
 
 const TABLES = {
   listeners: [{ routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }] }],
@@ -99,20 +104,144 @@ Deno.test("apply brings a server to what a file says, and export gives a file th
   assert.equal(await run(proxy, "apply", "-f", file, "--prune"), "no difference\nrevision 3\n");
 });
 
-Deno.test("status ends with 3 when nobody answers, and says so", async () => {
+Deno.test("apply takes back what nobody confirms, and says until when", async () => {
   await using proxy = await startProxy(TABLES);
-  proxy.program.signal("SIGTERM");
-  await proxy.program.completed();
-  const { code, stderr } = await refused(proxy, "status");
-  assert.equal(code, 3);
-  assert.match(stderr, /^mc-proxy: no mc-proxy answers at "unix:.*is the server running\?\n$/);
+  const file = `${proxy.config.folder}/wanted.toml`;
+  const listeners = [{ addr: proxy.addr, routes: [{ hostname: "b.test", backend: "127.0.0.1:2" }] }];
+  await Deno.writeTextFile(file, configText({ listeners }));
+  const from = proxy.program.events.length;
+  const applied = await run(proxy, "apply", "-f", file, "--confirm-within", "1s");
+  assert.match(
+    applied,
+    /^\+ route \S+ b\.test .*\nrevision 2\ngoes back at \S+ unless confirmed: mc-proxy confirm\n$/,
+  );
+  await proxy.program.event(
+    ({ event, kind }) => event === "config_changed" && kind === "revert",
+    10_000,
+    from,
+  );
+  assert.doesNotMatch(await run(proxy, "routes", "list"), /b\.test/);
+  assert.match(await run(proxy, "revisions", "list", "--limit", "1"), /^3 {2}\S+ {2}revert {2}system\n/);
+  const late = await refused(proxy, "confirm");
+  assert.equal(late.code, 1);
+  assert.match(late.stderr, /^mc-proxy: .*\n$/);
 });
 
-Deno.test("completion prints a script that bash reads", async () => {
-  const { stdout } = await runProgram(["completion", "bash"]);
-  const script =
-    `${stdout}\nCOMP_WORDS=(mc-proxy routes a); COMP_CWORD=2; _mc_proxy; echo "\${COMPREPLY[@]}"`;
-  const { success, stdout: words } = await new Deno.Command("bash", { args: ["-c", script] }).output();
-  assert.ok(success);
-  assert.equal(new TextDecoder().decode(words), "add\n");
+Deno.test("changes by the commands are what clients meet", async (t) => {
+  await using proxy = await startProxy(TABLES);
+  const alertOf = async (addr: string, serverName: string) =>
+    (await exchange(addr, clientHello({ serverName }))).bytes.at(-1);
+  const [unknownName, internalError] = [112, 80];
+  await t.step("a route comes, rests and goes", async () => {
+    assert.equal(await alertOf(proxy.addr, "b.test"), unknownName);
+    await run(proxy, "routes", "add", "b.test", "127.0.0.1:1");
+    assert.equal(await alertOf(proxy.addr, "b.test"), internalError);
+    await run(proxy, "routes", "update", "b.test", "--disable");
+    assert.equal(await alertOf(proxy.addr, "b.test"), unknownName);
+    await run(proxy, "routes", "update", "b.test", "--enable");
+    assert.equal(await alertOf(proxy.addr, "b.test"), internalError);
+    await run(proxy, "revisions", "rollback", "1");
+    assert.equal(await alertOf(proxy.addr, "b.test"), unknownName);
+  });
+  await t.step("a listener comes and goes", async () => {
+    const addr = `127.0.0.1:${freePort()}`;
+    await run(proxy, "listeners", "add", addr, "--max-connections", "5");
+    assert.equal(await alertOf(addr, "a.test"), unknownName);
+    await run(proxy, "listeners", "remove", addr);
+    await assert.rejects(alertOf(addr, "a.test"), /ECONNREFUSED/);
+  });
+  await t.step("a rule ends what is open, and lets nobody in", async () => {
+    const [hostname = "", port] = proxy.addr.split(":");
+    using held = await Deno.connect({ hostname, port: Number(port) });
+    await held.write(clientHello({ serverName: "a.test" }).subarray(0, 5));
+    await eventually(
+      "the held connection",
+      async () => /^1 connection$/m.test(await run(proxy, "connections", "list")),
+    );
+    const added = await run(proxy, "firewall", "add", "ip", "127.0.0.1", "--existing", "close");
+    assert.match(added, /^rule (\d+), revision \d+, 1 open connections concerned\n$/);
+    await assert.rejects(held.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+    await assert.rejects(alertOf(proxy.addr, "a.test"), /ECONNRESET/);
+    await run(proxy, "firewall", "remove", /^rule (\d+)/.exec(added)![1]!);
+    assert.equal(await alertOf(proxy.addr, "a.test"), internalError);
+  });
+});
+
+Deno.test("routes update changes what is named of a layer-7 route and nothing else", async () => {
+  await using proxy = await startProxy(TABLES);
+  const { certificate, key } = await (await CertificateAuthority.create()).issue({ names: ["l7.test"] });
+  const { folder } = proxy.config;
+  await Deno.writeTextFile(`${folder}/l7.pem`, certificate);
+  await Deno.writeTextFile(`${folder}/l7.key`, key);
+  const files = ["--tls-cert", `${folder}/l7.pem`, "--tls-key", `${folder}/l7.key`];
+  await run(
+    proxy,
+    "routes",
+    "add",
+    "l7.test",
+    "127.0.0.1:1",
+    "--mode",
+    "l7",
+    ...files,
+    "--max-body-bytes",
+    "9",
+    "--idle-timeout",
+    "5m",
+  );
+  const route = async () => {
+    const { routes } = JSON.parse(await run(proxy, "routes", "list", "--json"));
+    const { l7, idle_timeout, mode } = routes.find(({ hostname }: { hostname: string }) =>
+      hostname === "l7.test"
+    );
+    return { mode, idle_timeout, ...l7 };
+  };
+  const first = await route();
+  assert.deepEqual([first.mode, first.idle_timeout, first.max_body_bytes, first.backend_protocol], [
+    "ROUTE_MODE_L7",
+    "300s",
+    "9",
+    "BACKEND_PROTOCOL_H2C",
+  ]);
+  await run(proxy, "routes", "update", "l7.test", "--backend-protocol", "http/1.1");
+  assert.deepEqual(await route(), { ...first, backend_protocol: "BACKEND_PROTOCOL_HTTP1" });
+  await run(proxy, "routes", "update", "l7.test", "--backend-tls", "--backend-server-name", "b.test");
+  const secure = await route();
+  assert.deepEqual([secure.backend_tls, secure.backend_protocol, secure.backend_server_name], [
+    true,
+    "BACKEND_PROTOCOL_H2",
+    "b.test",
+  ]);
+  await run(
+    proxy,
+    "routes",
+    "update",
+    "l7.test",
+    "--no-backend-tls",
+    "--max-body-bytes",
+    "default",
+    "--idle-timeout",
+    "default",
+    "--backend-server-name",
+    "",
+  );
+  const { max_body_bytes: _bytes, idle_timeout: _idle, ...rest } = first;
+  assert.deepEqual(JSON.parse(JSON.stringify(await route())), rest);
+  await run(proxy, "routes", "update", "l7.test", "--mode", "l4");
+  assert.deepEqual(JSON.parse(JSON.stringify(await route())), { mode: "ROUTE_MODE_L4" });
+  const conflict = await refused(
+    proxy,
+    "routes",
+    "update",
+    "l7.test",
+    "--disable",
+    "--expected-revision",
+    "2",
+  );
+  assert.equal(conflict.code, 1);
+  assert.match(conflict.stderr, /^mc-proxy: .*revision.*6.*\n$/);
+  const nothing = await refused(proxy, "routes", "update", "l7.test");
+  assert.deepEqual([nothing.code, nothing.stderr], [
+    2,
+    "mc-proxy: nothing to change: name an option such as --backend HOST:PORT\n",
+  ]);
 });
