@@ -103,6 +103,7 @@ export class BackendSession extends HttpSession {
       return "started";
     }
     this.nowMs = exchange.client.nowMs;
+    this.#pool.service.idle.delete(this);
     this.exchanges.set(streamId, exchange);
     if (this.http1 !== undefined) {
       const { service } = this.#pool;
@@ -114,6 +115,12 @@ export class BackendSession extends HttpSession {
     exchange.onBackend(this, streamId);
     this.mark();
     return "started";
+  }
+
+  /** Ends at once, with its descriptor, a connection on which there is no exchange. */
+  close(): void {
+    this.#pool.retire(this);
+    this.#conn!.close();
   }
 
   /** Ends after the exchanges that are open. */
@@ -182,12 +189,21 @@ export class BackendSession extends HttpSession {
     // The read that waits while it is idle may bring this much to whoever comes next, whatever else he has going on.
     if (this.http1 !== undefined) this.#conn!.readBytesMax = READ_BYTES_SMALL;
     this.#pool.ready(this, codec instanceof Http2Connection && codec.canExtendedConnect);
+    this.noteIdle();
+  }
+
+  /** Becomes the last of the idle ones, if it is idle. Until a backend has said what it takes, somebody waits for that. */
+  noteIdle(): void {
+    const { idle } = this.#pool.service;
+    idle.delete(this);
+    if (this.#isSettled && this.codec.openStreams === 0 && !this.isOver && !this.isGone) idle.add(this);
   }
 
   /** The codec is over: nothing can be started any more. */
   closed(error?: HttpError): void {
     this.isOver = true;
     this.#error = error;
+    this.#pool.service.idle.delete(this);
     this.#pool.retire(this);
     for (const exchange of [...this.exchanges.values()]) this.abandoned(exchange);
     this.mark();
@@ -265,6 +281,7 @@ export class BackendSession extends HttpSession {
 
   /** Leaves the pool. */
   protected ended(): void {
+    this.#pool.service.idle.delete(this);
     this.#pool.gone(this);
   }
 }

@@ -8,6 +8,7 @@ import type { Deadlines } from "../net/deadlines.ts";
 import { UNSENT_MS } from "../net/transport.ts";
 import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.ts";
 import type { Limits } from "../state/limits.ts";
+import type { BackendSession } from "./backend_session.ts";
 import type { BackendTarget } from "./backend_target.ts";
 import { BufferBudget } from "./buffer_budget.ts";
 import type { ClientSession } from "./client_session.ts";
@@ -28,6 +29,8 @@ export class HttpService {
   readonly flusher: Flusher = new Flusher();
   /** What all clients have this worker hold. */
   readonly buffers: BufferBudget;
+  /** Backend connections without a request, of shared pools and of clients' own, the longest idle first. */
+  readonly idle: Set<BackendSession> = new Set();
   /** Keys of backends that have announced extended CONNECT. */
   readonly announcedConnect: Set<string> = new Set();
   /** New connections are told at once that they are the last. */
@@ -84,14 +87,15 @@ export class HttpService {
     if (this.#pools.get(pool.target.key) === pool) this.#pools.delete(pool.target.key);
   }
 
-  /** Takes a descriptor for a backend connection, from an idle one if need be. @returns whether there is one */
+  /** Takes a descriptor for a backend connection, from the one that is idle longest if need be. @returns whether there is one */
   takeBackend(): boolean {
     if (this.#backends >= this.plane.connectionsMax) {
-      for (const pool of this.#pools.values()) {
-        if (pool.evict()) break;
+      for (const session of this.idle) {
+        session.close();
+        break;
       }
-      return false;
     }
+    if (this.#backends >= this.plane.connectionsMax) return false;
     this.#backends++;
     return true;
   }

@@ -84,13 +84,6 @@ export class Pool {
     for (const session of [...this.#open]) session.leave();
   }
 
-  /** Ends an idle connection, to make room for another pool's. @returns whether there was one */
-  evict(): boolean {
-    const session = this.#usable.find(({ codec }) => codec.openStreams === 0);
-    session?.leave();
-    return session !== undefined;
-  }
-
   #used(session: BackendSession, index: number): void {
     if (this.target.version === "http/1.1") {
       if (this.#usable[index] === session) this.#usable.splice(index, 1);
@@ -132,6 +125,7 @@ export class Pool {
     if (this.#isClosed) return session.leave();
     if (this.target.version === "h2") this.#usable.push(session);
     this.ready(session, false);
+    session.noteIdle();
     if (this.#waiting.length > 0) this.#grow();
   }
 
