@@ -127,7 +127,7 @@ export const LIMITS = {
     "http.stream_idle_timeout",
     5 * MINUTE,
     "off",
-    "no byte in either direction of a stream",
+    "no byte in either direction of a stream; of gRPC and WebSockets, while a window is shut",
   ),
   httpIdleTimeoutMs: duration("http.idle_timeout", 3 * MINUTE, "off", "client connection without a stream"),
   backendIdleTimeoutMs: duration(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parse } from "smol-toml";
+import readme from "../../README.md" with { type: "text" };
 import example from "../../mc-proxy.toml.example" with { type: "text" };
 import { NOT_YET } from "../../src/config/not_yet.ts";
 import { parseConfig } from "../../src/config/parse.ts";
@@ -38,6 +39,14 @@ Deno.test("mc-proxy.toml.example is right with its layer 7 route, too", () => {
     parseConfig(COMPLETE, { folder: FOLDER }).issues?.map(({ path }) => path),
     layer7 ? ["listeners[0].routes[1].mode"] : undefined,
   );
+});
+
+Deno.test("README.md's configuration is right, and has a route of each kind", () => {
+  const [, text] = /```toml\n([^]*?)```/.exec(readme)!;
+  const { issues, config } = parseConfig(text!, { folder: FOLDER });
+  assert.deepEqual(issues, undefined);
+  const routes = config!.seed.listeners[0]!.routes;
+  assert.deepEqual(routes.map(({ l7 }) => l7?.backendProtocol), [undefined, "http/1.1"]);
 });
 
 Deno.test("mc-proxy.toml.example has every key of the schema and no other", () => {
