@@ -12,7 +12,7 @@ import type { Configuration, FirewallRule, Listener, Route } from "../state/mode
 import type { KeptAnswer } from "../store/kept_answers.ts";
 import { listenerMessage, routeMessage, ruleMessage } from "./answers.ts";
 import type { ControlPlane } from "./control_plane.ts";
-import { endExisting } from "./existing.ts";
+import { type Concerned, endExisting } from "./existing.ts";
 import { Existing, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import type { Route as RouteMessage } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { look, mutation } from "./mutations.ts";
@@ -218,9 +218,7 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
         edit: (draft) => draft.addRule(expiring),
         answer: keep && ((made) => keep({ rule: ruleMessage(made.value), revision: made.revision })),
       });
-      const doesBlock = value.action === "block" && value.mode === "enforce";
-      const ends = existing === Existing.UNSPECIFIED || !doesBlock ? Existing.KEEP : existing;
-      const connectionsTouched = await endExisting(plane, ends, Existing.KEEP, [matchedBy(value)]);
+      const connectionsTouched = await endExisting(plane, existing, Existing.KEEP, [blockedNow(value)]);
       return { rule: ruleMessage(value), revision, connectionsTouched };
     }),
     removeFirewallRule: mutation(plane, removeFirewallRule, async (request, { author, keep }) => {
@@ -234,13 +232,14 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
       });
       return {
         revision,
-        connectionsTouched: await endExisting(plane, existing, Existing.KEEP, [matchedBy(value)]),
+        connectionsTouched: await endExisting(plane, existing, Existing.KEEP, [blockedNow(value)]),
       };
     }),
   };
 }
 
-function matchedBy({ type, value }: FirewallRule): Parameters<typeof endExisting>[3][number] {
+/** Those whom a rule that came or went concerns: it matches them, and as the rules are now they would be blocked. */
+function blockedNow({ type, value }: FirewallRule): Concerned {
   const filter = type === "country" ? { country: value } : { client: value };
-  return { filter, reason: `blocked_${type}` };
+  return { filter: { ...filter, isBlocked: true }, reason: `blocked_${type}` };
 }

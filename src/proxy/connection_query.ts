@@ -22,6 +22,8 @@ export interface ConnectionFilter {
   readonly client?: string;
   /** ISO code. */
   readonly country?: string;
+  /** The firewall would block the client now, were it to come again. */
+  readonly isBlocked?: true;
   /** Accepted at this Unix time in ms or before. */
   readonly acceptedBeforeMs?: number;
   /** Exactly these. */
@@ -84,8 +86,14 @@ export interface QueriedConnection {
   end(reason: Reason): void;
 }
 
+/** Whether the firewall blocks a client now. */
+export type IsBlocked = (client: IpAddress) => boolean;
+
 /** A filter made ready to be asked often. */
-export function matcher(filter: ConnectionFilter): (connection: QueriedConnection) => boolean {
+export function matcher(
+  filter: ConnectionFilter,
+  isBlocked: IsBlocked,
+): (connection: QueriedConnection) => boolean {
   const range: Cidr | undefined = filter.client === undefined ? undefined : parseAddressOrCidr(filter.client);
   const [ids, listenerIds, routeIds] = [setOf(filter.ids), setOf(filter.listenerIds), setOf(filter.routeIds)];
   return (connection) =>
@@ -95,7 +103,8 @@ export function matcher(filter: ConnectionFilter): (connection: QueriedConnectio
     (filter.client === undefined || (range !== undefined && contains(range, connection.client))) &&
     (filter.acceptedBeforeMs === undefined || connection.nowMs <= filter.acceptedBeforeMs) &&
     (ids === undefined || ids.has(connection.id)) &&
-    (filter.country === undefined || connection.country(connection.client) === filter.country);
+    (filter.country === undefined || connection.country(connection.client) === filter.country) &&
+    (filter.isBlocked === undefined || isBlocked(connection.client));
 }
 
 function setOf<Id>(ids: readonly Id[] | undefined): ReadonlySet<Id> | undefined {

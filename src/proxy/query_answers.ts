@@ -7,6 +7,7 @@
 import type { Reason } from "../reasons.ts";
 import {
   type ConnectionFilter,
+  type IsBlocked,
   isOpenConnection,
   matcher,
   type OpenConnection,
@@ -67,11 +68,10 @@ function isCount(value: unknown): boolean {
 /** Tells of the connections that match, at most `limit`, in parts; the last one says so. */
 export function* listConnections(
   connections: Iterable<QueriedConnection>,
-  filter: ConnectionFilter,
-  limit: number,
+  { filter, limit }: Pick<Extract<ConnectionQuestion, { type: "list" }>, "filter" | "limit">,
+  isBlocked: IsBlocked,
 ): Generator<ListedPart> {
-  const matches = matcher(filter);
-  const found = [...connections].filter(matches);
+  const found = [...connections].filter(matcher(filter, isBlocked));
   const total = found.length;
   for (let start = 0; start < Math.min(limit, total); start += LISTED_MAX) {
     const part = found.slice(start, Math.min(limit, start + LISTED_MAX));
@@ -83,16 +83,17 @@ export function* listConnections(
 /**
  * Ends the connections that match: now, or what is left of them later.
  *
- * @param afterMs 0 = now
  * @returns how many match
  */
 export function closeConnections(
   connections: Iterable<QueriedConnection>,
-  filter: ConnectionFilter,
-  reason: Reason,
-  afterMs: number,
+  { filter, reason, afterMs }: Pick<
+    Extract<ConnectionQuestion, { type: "close" }>,
+    "filter" | "reason" | "afterMs"
+  >,
+  isBlocked: IsBlocked,
 ): number {
-  const found = new Set([...connections].filter(matcher(filter)));
+  const found = new Set([...connections].filter(matcher(filter, isBlocked)));
   const end = (): void => {
     // Only those that are open still: the descriptors of the others may be somebody else's by now.
     for (const connection of connections) if (found.has(connection)) connection.end(reason);

@@ -16,6 +16,7 @@ import { type AcceptErrorCode, COUNTER } from "../observe/counters.ts";
 import { Column } from "../observe/column.ts";
 import { isLaidOut, rateTableOf } from "../observe/memory_layout.ts";
 import type { RateTable } from "../observe/rate_table.ts";
+import { judgeClient } from "../policy/firewall.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
 import type { LimitMode } from "../state/settings.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
@@ -212,18 +213,15 @@ class Worker implements DataPlane {
       case "fault":
         if (this.#options.testingOnlyFaults) this.#log("info", "fault", await commitFault(message.fault));
         return undefined;
-      case "list": {
-        const { query, filter, limit } = message;
-        for (const part of listConnections(this.connections, filter, limit)) {
-          this.#say({ type: "listed", query, ...part });
+      case "list":
+        for (const part of listConnections(this.connections, message, this.#isBlocked)) {
+          this.#say({ type: "listed", query: message.query, ...part });
         }
         return undefined;
-      }
       case "close": {
-        const { query, filter, reason, afterMs } = message;
-        const count = closeConnections(this.connections, filter, reason, afterMs);
+        const count = closeConnections(this.connections, message, this.#isBlocked);
         this.resetter.flush();
-        this.#say({ type: "closed", query, count });
+        this.#say({ type: "closed", query: message.query, count });
         return undefined;
       }
       case "drain":
@@ -232,6 +230,11 @@ class Worker implements DataPlane {
         throw new ProxyError("internal", "started twice");
     }
   }
+
+  #isBlocked = (client: IpAddress): boolean => {
+    const facts = { client, nowMs: Date.now(), country: (address: IpAddress) => this.country(address) };
+    return judgeClient(facts, this.state.firewall).kind === "block";
+  };
 
   async #prepare(message: Extract<ToWorker, { type: "prepare" }>): Promise<void> {
     const { revision, generation } = message;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { parseIpAddress } from "../../src/policy/ip_address.ts";
+import { type IpAddress, parseIpAddress } from "../../src/policy/ip_address.ts";
 import { parseFromWorker } from "../../src/proxy/messages.ts";
 import type { ConnectionFilter, QueriedConnection } from "../../src/proxy/connection_query.ts";
 import { closeConnections, listConnections } from "../../src/proxy/query_answers.ts";
@@ -61,8 +61,12 @@ function four(): Set<Fake> {
   return open;
 }
 
+function isBlocked({ text }: IpAddress): boolean {
+  return text.endsWith("1") && text !== "10.0.0.1";
+}
+
 function listed(filter: ConnectionFilter, limit = 100): [ids: string, total: number] {
-  const parts = [...listConnections(four(), filter, limit)];
+  const parts = [...listConnections(four(), { filter, limit }, isBlocked)];
   assert.deepEqual(parts.map(({ isLast }) => isLast), [...parts.slice(1).map(() => false), true]);
   for (const part of parts) {
     const line = JSON.stringify({ type: "listed", query: 3, ...part });
@@ -85,6 +89,8 @@ Deno.test("listConnections() lists what every condition of the filter holds for"
     [{ acceptedBeforeMs: 200 }, "ab"],
     [{ ids: ["d", "x"] }, "d"],
     [{ listenerIds: [2], client: "10.0.0.0/8" }, "d"],
+    [{ isBlocked: true }, "ac"],
+    [{ isBlocked: true, client: "192.0.2.0/24" }, "a"],
   ];
   for (const [filter, expected] of cases) {
     assert.deepEqual(listed(filter), [expected, expected.length], JSON.stringify(filter));
@@ -95,14 +101,20 @@ Deno.test("listConnections() lists what every condition of the filter holds for"
 Deno.test("closeConnections() ends what matches now", () => {
   const open = four();
   const all = [...open];
-  assert.equal(closeConnections(open, { listenerIds: [2] }, "killed", 0), 2);
+  assert.equal(
+    closeConnections(open, { filter: { listenerIds: [2] }, reason: "killed", afterMs: 0 }, isBlocked),
+    2,
+  );
   assert.deepEqual(all.map(({ endedBy }) => endedBy), [undefined, undefined, "killed", "killed"]);
 });
 
 Deno.test("closeConnections() drains what matches and ends only what is open still when its time is over", async () => {
   const open = four();
   const [first, second, third] = open;
-  assert.equal(closeConnections(open, { listenerIds: [1] }, "drained", 20), 2);
+  assert.equal(
+    closeConnections(open, { filter: { listenerIds: [1] }, reason: "drained", afterMs: 20 }, isBlocked),
+    2,
+  );
   assert.deepEqual([first?.isDrained, second?.isDrained, third?.isDrained], [true, true, false]);
   open.delete(first!);
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -574,7 +574,7 @@ export type AddFirewallRuleRequest = Message<"mc_proxy.v1.AddFirewallRuleRequest
   ttl?: Duration | undefined;
 
   /**
-   * What becomes of open connections that an enforced block rule matches. Default: KEEP.
+   * What becomes of open connections that the rule matches and that would be blocked now. Default: KEEP.
    *
    * @generated from field: mc_proxy.v1.Existing existing = 3;
    */
@@ -616,7 +616,7 @@ export type AddFirewallRuleResponse = Message<"mc_proxy.v1.AddFirewallRuleRespon
   revision: number;
 
   /**
-   * Open connections that the rule matches.
+   * Open connections that the rule matches and that would be blocked now.
    *
    * @generated from field: uint32 connections_touched = 3;
    */
@@ -644,7 +644,7 @@ export type RemoveFirewallRuleRequest = Message<"mc_proxy.v1.RemoveFirewallRuleR
   id: number;
 
   /**
-   * What becomes of open connections that the rule matches; an allow rule's removal may end them. Default: KEEP.
+   * What becomes of open connections that the rule matched and that would be blocked without it. Default: KEEP.
    *
    * @generated from field: mc_proxy.v1.Existing existing = 2;
    */
@@ -679,7 +679,7 @@ export type RemoveFirewallRuleResponse = Message<"mc_proxy.v1.RemoveFirewallRule
   revision: number;
 
   /**
-   * Open connections that the rule matches.
+   * Open connections that the rule matched and that would be blocked without it.
    *
    * @generated from field: uint32 connections_touched = 2;
    */
