@@ -57,7 +57,10 @@ export function metricsText(server: MeasuredServer, nowMs: number): string {
   });
 }
 
-/** Writes the metrics to a file again and again, whole each time: a reader never sees half of it. */
+/**
+ * Writes the metrics to a file again and again, whole each time: a reader never sees half of it. Its mode is 0644,
+ * whatever the umask; who gets there is its folder's affair.
+ */
 export class MetricsFile implements Disposable {
   readonly #path: string;
   readonly #measured: () => MeasuredServer;
@@ -79,6 +82,8 @@ export class MetricsFile implements Disposable {
     const draft = `${this.#path}.new`;
     try {
       await Deno.writeTextFile(draft, metricsText(this.#measured(), Date.now()));
+      // Its reader is another user, whom a service's umask would keep out.
+      await Deno.chmod(draft, 0o644);
       await Deno.rename(draft, this.#path);
       this.#hasFailed = false;
     } catch (error) {

@@ -1,106 +1,90 @@
 /**
- * A host on which RUNBOOK.md is followed: its ```sh blocks are run by bash as they stand, after the card's settings,
- * against the real program under the name `mc-proxy`.
+ * A host on which RUNBOOK.md is followed: a folder with the file, the database, the log and the commands `mc-proxy` and
+ * `systemctl`, in place of which `systemctl.sh` stands.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
-import runbook from "../../RUNBOOK.md" with { type: "text" };
+import { type ConfigTables, configText } from "../support/config.ts";
 import { clientHello } from "../support/client_hello.ts";
-import { type ConfigFile, configText, type RouteTable, writeConfig } from "../support/config.ts";
-import { countryDatabase } from "../support/country_database.ts";
-import { freePort } from "../support/ports.ts";
-import { programCommand } from "../support/program_command.ts";
-import { exchange } from "../support/raw_client.ts";
-
-/** The ```sh blocks under each heading, in their order. */
-export const BLOCKS: ReadonlyMap<string, readonly string[]> = blocksOf(runbook);
+import { processTree, signalProcess } from "../support/processes.ts";
+import { programCommand, PROJECT_FOLDER } from "../support/program_command.ts";
+import { exchangeFrom } from "../support/bound_client.ts";
+import { takeBlock } from "./runbook_blocks.ts";
 
 /** A hang of a command is a failure, not a wait. */
-const COMMAND_MS = 60_000;
+const COMMAND_MS = 90_000;
 
-function blocksOf(markdown: string): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const section of markdown.split(/^(?=##+ )/m)) {
-    const heading = /^##+ (.*)$/m.exec(section)?.[1] ?? "";
-    const blocks = [...section.matchAll(/^( *)```sh\n([^]*?)^ *```$/gm)]
-      .map(([, indent, text]) => text!.replaceAll(new RegExp(`^${indent}`, "gm"), ""));
-    if (blocks.length > 0) found.set(heading, blocks);
-  }
-  return found;
-}
-
-/** One block of a heading. */
-export function blockOf(heading: string, index = 0): string {
-  const block = BLOCKS.get(heading)?.[index];
-  assert.ok(block !== undefined, `RUNBOOK.md has no block ${index} under "${heading}"`);
-  return block;
-}
-
-/** What a block has done. */
+/** How a command ended. */
 export interface Ended {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** A host on which the runbook is followed: a folder with the file, the database, the log and the command. */
-export class Host implements AsyncDisposable {
-  readonly config: ConfigFile;
-  readonly addr: string;
-  readonly #tables: Parameters<typeof configText>[0];
+/** Environment variables. */
+export type Env = Readonly<Record<string, string>>;
 
-  private constructor(config: ConfigFile, addr: string, tables: Parameters<typeof configText>[0]) {
-    this.config = config;
+/** One host, until it is disposed of with all that runs there. */
+export class Host implements AsyncDisposable {
+  /** Holds what a host has under /var, /run and /usr. */
+  readonly folder: string;
+  /** The first listener's address. */
+  readonly addr: string;
+
+  private constructor(folder: string, addr: string) {
+    this.folder = folder;
     this.addr = addr;
-    this.#tables = tables;
   }
 
   /**
-   * Nothing runs yet.
-   *
-   * @param routes of its one listener; default: `a.test` to a backend that isn't there
-   * @param log the section; default: everything at its default
+   * Makes a host with a configuration in `etc/`; nothing runs there yet. Database, admin API and the metrics' file are
+   * `../mc-proxy.db`, `../admin.sock` and `../mc-proxy.prom` unless the tables say otherwise.
    */
-  static async make(
-    routes: readonly RouteTable[] = [{ hostname: "a.test", backend: "127.0.0.1:1" }],
-    log: Readonly<Record<string, unknown>> = {},
-  ): Promise<Host> {
-    const addr = `127.0.0.1:${freePort()}`;
-    const tables = {
-      listeners: [{ addr, routes }],
-      firewall: { geoip_db: "countries.mmdb" },
-      grpc: { addr: "unix:admin.sock" },
-      log,
-      proxy: { shutdown_timeout: "2s", workers: 1 },
+  static async make(tables: ConfigTables): Promise<Host> {
+    const folder = await Deno.makeTempDir({ prefix: "mc-proxy-host-" });
+    const host = new Host(folder, tables.listeners?.[0]?.addr ?? "");
+    for (const name of ["etc", "bin"]) await Deno.mkdir(`${folder}/${name}`);
+    const usual = {
+      database: { path: "../mc-proxy.db" },
+      grpc: { addr: "unix:../admin.sock" },
+      metrics: { textfile: "../mc-proxy.prom" },
     };
-    const config = await writeConfig(tables);
-    await Deno.writeFile(`${config.folder}/countries.mmdb`, countryDatabase({ "127.1.0.0/16": "DE" }));
-    const { path, args } = programCommand();
-    const words = [path, ...args].map((word) => `'${word}'`).join(" ");
-    await Deno.mkdir(`${config.folder}/bin`);
-    await Deno.writeTextFile(`${config.folder}/bin/mc-proxy`, `#!/bin/sh\nexec ${words} "$@"\n`, {
-      mode: 0o755,
-    });
-    return new Host(config, addr, tables);
+    await Deno.writeTextFile(host.configPath, configText({ ...usual, ...tables }));
+    await writeProgram(`${folder}/bin/mc-proxy`);
+    await Deno.symlink(`${PROJECT_FOLDER}tests/e2e/systemctl.sh`, `${folder}/bin/systemctl`);
+    await Deno.writeTextFile(host.logPath, "");
+    return host;
   }
 
-  /** Where the program's output goes. */
+  /** The TOML file. */
+  get configPath(): string {
+    return `${this.folder}/etc/mc-proxy.toml`;
+  }
+
+  /** The database. */
+  get databasePath(): string {
+    return `${this.folder}/mc-proxy.db`;
+  }
+
+  /** Where standard output is kept. */
   get logPath(): string {
-    return `${this.config.folder}/mc-proxy.log`;
+    return `${this.folder}/mc-proxy.log`;
   }
 
-  /** Runs a block after the card's settings. */
-  async run(block: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    const { folder, path, databasePath } = this.config;
+  /** Runs commands after the card's settings. */
+  async run(commands: string, env: Env = {}): Promise<Ended> {
+    const { folder, configPath, databasePath } = this;
     const { code, stdout, stderr } = await new Deno.Command("bash", {
-      args: ["-c", `${blockOf("Card")}\n${block}`],
+      args: ["-c", `${takeBlock("Card")}\n${commands}`],
       env: {
         PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
-        CONFIG: path,
+        CONFIG: configPath,
         DATABASE: databasePath,
+        SOCKET: `${folder}/admin.sock`,
         LOG: this.logPath,
+        UNITS: `${PROJECT_FOLDER}deploy`,
         ADDR: this.addr,
         NO_COLOR: "1",
         ...env,
@@ -113,35 +97,54 @@ export class Host implements AsyncDisposable {
     return { code, out: text.decode(stdout), err: text.decode(stderr) };
   }
 
-  /** Runs the block of a heading and wants exit code 0. */
-  async follow(heading: string, index = 0, env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const { code, out, err } = await this.run(blockOf(heading, index), env);
-    assert.equal(code, 0, `${heading}: ${out}${err}`);
+  /** Runs commands that have to succeed. */
+  async succeed(commands: string, env: Env = {}): Promise<string> {
+    const { code, out, err } = await this.run(commands, env);
+    assert.equal(code, 0, `${commands}\n${out}${err}`);
     return out;
   }
 
+  /** Runs the block of a heading, which has to succeed. */
+  follow(heading: string, index = 0, env: Env = {}): Promise<string> {
+    return this.succeed(takeBlock(heading, index), env);
+  }
+
+  /** Runs the block of a heading, which has to fail. */
+  async fail(heading: string, index = 0, env: Env = {}): Promise<string> {
+    const { code, out, err } = await this.run(takeBlock(heading, index), env);
+    assert.notEqual(code, 0, `${heading}: ${out}`);
+    return out + err;
+  }
+
   /** Makes one connection and waits until the log has told its end. */
-  async connect(serverName: string, reason: string): Promise<void> {
-    const before = (await this.#log()).split(`"reason":"${reason}"`).length;
-    await exchange(this.addr, clientHello({ serverName })).catch(() => {});
-    const count = `until [ "$(grep -c '"reason":"${reason}"' "$LOG")" -ge ${before} ]; do sleep 0.05; done`;
-    assert.equal((await this.run(count)).code, 0, `no connection ended with ${reason}`);
+  async connect(serverName: string, reason: string, from = "127.0.0.1", addr = this.addr): Promise<void> {
+    await this.send(clientHello({ serverName }), reason, from, addr);
   }
 
-  async #log(): Promise<string> {
-    return await Deno.readTextFile(this.logPath);
-  }
-
-  /** Puts an address of ours among those to block. */
-  async blockLoopback(): Promise<void> {
-    const firewall = { geoip_db: "countries.mmdb", blocked_ips: ["127.0.0.1"] };
-    await Deno.writeTextFile(this.config.path, configText({ ...this.#tables, firewall }));
+  /** The same with any bytes. */
+  async send(bytes: Uint8Array, reason: string, from = "127.0.0.1", addr = this.addr): Promise<void> {
+    const count = `grep -c '"reason":"${reason}"' "$LOG" || true`;
+    const before = Number(await this.succeed(count));
+    await exchangeFrom(from, addr, bytes);
+    const told = `until [ "$(${count})" -gt ${before} ]; do sleep 0.05; done`;
+    assert.equal((await this.run(told)).code, 0, `no connection ended with ${reason}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.run(
-      'main=$(pid) && for p in $(cat /proc/$main/task/*/children) $main; do kill -KILL "$p"; done',
-    );
-    await this.config[Symbol.asyncDispose]();
+    const main = Number(await Deno.readTextFile(`${this.databasePath}.lock`).catch(() => "0"));
+    if (main > 0) { for (const pid of processTree(main)) signalProcess(pid, "SIGKILL"); }
+    await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+/** Writes a command that runs the program, its own process. */
+export async function writeProgram(path: string, comment = ""): Promise<void> {
+  const program = programCommand();
+  const words = [program.path, ...program.args].map((word) => `'${word}'`).join(" ");
+  await Deno.writeTextFile(path, `#!/bin/sh\n#${comment}\nexec ${words} "$@"\n`, { mode: 0o755 });
+}
+
+/** Waits until the clock shows another second: snapshots are named by it. */
+export async function nextSecond(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 1_000 - Date.now() % 1_000));
 }
