@@ -125,19 +125,22 @@ async function openReleased(path: string): Promise<Store> {
   }
 }
 
-/** Tells the other process that this one serves. */
+/** Tells the other process that this one serves, and waits until it has understood or this one is told to stop. */
 async function relieve(
   takeover: Takeover,
   server: Server,
   { instruments, signals }: Surroundings,
 ): Promise<void> {
   const { pid: predecessor } = takeover;
+  const { log } = instruments;
   try {
     if (signals.isStopping) throw new ProxyError("unavailable", "told to stop before it had taken over");
-    const outcome = await takeover.complete();
+    const completion = takeover.complete(() => log.warning("takeover", { step: "unanswered", predecessor }));
+    const outcome = await Promise.race([completion, signals.stop.then(() => "stopping")]);
+    log.info("takeover", { step: outcome, predecessor });
+    completion.catch(() => {});
     // What the other process has left to do is none of ours.
     await takeover[Symbol.asyncDispose]();
-    instruments.log.info("takeover", { step: outcome, predecessor });
   } catch (error) {
     await server.abandon();
     throw error;

@@ -14,8 +14,8 @@ import { UNIX_PREFIX } from "./unix_socket.ts";
 
 /** What the other process may take to let go: a change that is under way ends first. */
 const RELEASE_MS = 45_000;
-/** What it may take to say that it drains. */
-const DRAIN_MS = 10_000;
+/** After so long without an answer that it drains `onSlow` is told. */
+const SLOW_MS = 10_000;
 /** What a process may take to vanish after its connection has. */
 const GONE_MS = 5_000;
 const LOOK_MS = 20;
@@ -75,20 +75,25 @@ export class Takeover implements AsyncDisposable {
   }
 
   /**
-   * Tells that this process serves.
+   * Tells that this process serves, and waits until the other one has understood: it may have, and be unable to say
+   * so, and then nobody else serves.
    *
+   * @param onSlow called when there is no answer yet after 10 s
    * @returns `draining`, or `gone` when the other process has died: either way this one is the only one
    * @throws ProxyError unavailable when the other process has called it off and goes on
    */
-  async complete(): Promise<"draining" | "gone"> {
+  async complete(onSlow: () => void): Promise<"draining" | "gone"> {
     this.#serving.resolve();
+    const timer = setTimeout(onSlow, SLOW_MS);
     try {
-      const { done } = await within(this.#answers.next(), DRAIN_MS);
+      const { done } = await this.#answers.next();
       if (done !== true) return "draining";
       throw new ConnectError("the call has ended", Code.Aborted);
     } catch (error) {
       if (await this.#isGone(error)) return "gone";
       throw refused(this.pid, error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -7,6 +7,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { connectAdmin } from "../../src/admin/client.ts";
 import { FirewallRuleType } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
 import { type Backend, echoBackend } from "../support/backends.ts";
@@ -17,16 +18,16 @@ import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
 import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
 
-function start(backend: Backend, grpc?: { readonly addr: string }): Promise<Proxy> {
+function start(backend: Backend, ...args: string[]): Promise<Proxy> {
   return startProxy({
     listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
-    grpc: grpc ?? { addr: "unix:admin.sock" },
+    grpc: { addr: "unix:admin.sock" },
     proxy: { workers: 2, shutdown_timeout: "60s" },
-  });
+  }, { args });
 }
 
-function successor({ config }: Proxy, ...more: string[]): Program {
-  return new Program(["server", "-c", config.path, "--takeover", ...more]);
+function successor({ config }: Proxy): Program {
+  return new Program(["server", "-c", config.path, "--takeover"]);
 }
 
 function client({ config }: Proxy) {
@@ -60,6 +61,39 @@ Deno.test("a takeover leaves every stream alone; the old server ends with the la
   assert.deepEqual([event, cut, pid], ["handed_over", 0, next.pid]);
   await later.stop();
   await stopQuietly({ ...proxy, program: next });
+});
+
+Deno.test("changes are refused with UNAVAILABLE until the old server is relieved, and are possible then", async () => {
+  await using backend = echoBackend();
+  await using proxy = await start(backend, "--testing-only-halt-at", "handed_over");
+  await using next = successor(proxy);
+  await proxy.program.event(({ event }) => event === "halted");
+  await next.ready();
+  await using admin = await client(proxy);
+  const change = () => admin.api.addFirewallRule({ rule: { type: FirewallRuleType.IP, value: "192.0.2.1" } });
+  await assert.rejects(change, (error) => error instanceof ConnectError && error.code === Code.Unavailable);
+  assert.equal((await admin.api.getStatus({})).status?.revision, 1);
+  proxy.program.signal("SIGCONT");
+  assert.equal((await proxy.program.completed()).code, 0);
+  assert.equal((await change()).revision, 2);
+  await stopQuietly({ ...proxy, program: next });
+});
+
+Deno.test("a second takeover at the same time is refused, and disturbs nobody", async () => {
+  await using backend = echoBackend();
+  await using proxy = await start(backend, "--testing-only-halt-at", "handed_over");
+  await using next = successor(proxy);
+  await next.ready();
+  await using third = successor(proxy);
+  const { code, stderr } = await third.completed();
+  assert.equal(code, 1);
+  assert.match(stderr, /doesn't hand over: it takes over itself/);
+  proxy.program.signal("SIGCONT");
+  assert.equal((await proxy.program.completed()).code, 0);
+  await using fourth = successor(proxy);
+  await fourth.ready();
+  assert.equal((await next.completed()).code, 0);
+  await stopQuietly({ ...proxy, program: fourth });
 });
 
 Deno.test("--takeover just starts when nobody runs", async () => {

@@ -15,7 +15,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, w
   "src/admin/existing.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/explain_service.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/explained_hello.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
-  "src/admin/handover_service.ts": ["tests/e2e/takeover_test.ts", "two running servers meet in it"],
   "src/admin/takeover.ts": ["tests/e2e/takeover_test.ts", "two running servers meet in it"],
   "src/admin/history.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/mutations.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
