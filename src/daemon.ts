@@ -5,6 +5,7 @@
  */
 
 import type { Takeover } from "./admin/takeover.ts";
+import { UNIX_PREFIX } from "./admin/unix_socket.ts";
 import type { BootConfig } from "./config/parse.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { ServiceManager } from "./control/service_manager.ts";
@@ -65,12 +66,9 @@ async function run(config: BootConfig, options: ServeOptions, around: Surroundin
     Deno.kill(Deno.pid, "SIGSTOP");
   };
   const { settings } = config;
-  const predecessor = options.takeover
-    ? DatabaseLock.holderOf(resolveDatabase(settings.databasePath))
-    : undefined;
-  const isShared = predecessor !== undefined;
   // Disposed of after the database: who goes on finds it free.
-  await using takeover = isShared ? await ask(config, predecessor, log) : undefined;
+  await using takeover = options.takeover ? await ask(config, log) : undefined;
+  const isShared = takeover !== undefined;
   await atStep("released");
   const watchdogMs = manager.watchdogMs ?? takeover?.watchdogMs;
   manager.feed(watchdogMs);
@@ -93,22 +91,23 @@ async function run(config: BootConfig, options: ServeOptions, around: Surroundin
   return await server.stop({ secondStop: signals.secondStop, successor: successor ?? undefined }, manager);
 }
 
-/** Asks who serves for its place. @returns `undefined` when nobody is left to relieve */
-async function ask(
-  { settings: { grpc, databasePath } }: BootConfig,
-  predecessor: number,
-  log: Log,
-): Promise<Takeover | undefined> {
-  if (grpc === undefined) {
+/** Asks who serves for its place. @returns `undefined` when nobody serves */
+async function ask({ settings }: BootConfig, log: Log): Promise<Takeover | undefined> {
+  const { grpc } = settings;
+  const databasePath = resolveDatabase(settings.databasePath);
+  if (grpc === undefined || !grpc.addr.startsWith(UNIX_PREFIX)) {
+    const holder = DatabaseLock.holderOf(databasePath);
+    if (holder === undefined) return undefined;
     throw new ProxyError(
       "unavailable",
-      `--takeover needs a [grpc] section to ask process ${predecessor} over`,
+      `--takeover needs [grpc] addr = "unix:…" to ask process ${holder} over`,
     );
   }
-  log.info("takeover", { step: "asking", predecessor });
   const { Takeover } = await import("./admin/takeover.ts");
-  const takeover = await Takeover.ask(grpc, resolveDatabase(databasePath), predecessor);
-  log.info("takeover", { step: takeover === undefined ? "alone" : "released", predecessor });
+  const takeover = await Takeover.ask(grpc, databasePath);
+  if (takeover !== undefined) {
+    log.info("takeover", { step: takeover.isAlone ? "gone" : "released", predecessor: takeover.pid });
+  }
   return takeover;
 }
 

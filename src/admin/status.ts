@@ -21,7 +21,7 @@ import { type Status, StatusSchema } from "./gen/mc_proxy/v1/status_pb.ts";
 export function statusMessage(plane: ControlPlane, nowMs: number): Status {
   const { configuration, revision, generation } = plane.served();
   const { tallies } = plane;
-  const pending = plane.changes.pending;
+  const pending = plane.refusal() === undefined ? plane.changes.pending : undefined;
   const geoipBuiltMs = plane.geoipBuiltMs();
   const problems = problemsOf(plane, nowMs);
   return create(StatusSchema, {
@@ -114,6 +114,8 @@ function routesOf(plane: ControlPlane): [Listener, Route][] {
 function problemsOf(plane: ControlPlane, nowMs: number): string[] {
   const problems: string[] = [];
   if (plane.isDraining()) problems.push("the proxy is about to stop");
+  const refusal = plane.refusal();
+  if (refusal !== undefined) problems.push(`nothing can be changed: ${refusal}`);
   for (const { column, pid, isServing } of plane.workers()) {
     if (isServing) continue;
     problems.push(`worker ${column} ${pid === undefined ? "is not there" : "does not serve yet"}`);

@@ -10,8 +10,9 @@ import { ProxyError } from "../errors.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { type AdminClient, connectAdmin } from "./client.ts";
 import type { HandoverResponse } from "./gen/mc_proxy/v1/admin_pb.ts";
-import { UNIX_PREFIX } from "./unix_socket.ts";
 
+/** What the other process may take to say who it is. */
+const STATUS_MS = 10_000;
 /** What the other process may take to let go: a change that is under way ends first. */
 const RELEASE_MS = 45_000;
 /** After so long without an answer that it drains `onSlow` is told. */
@@ -28,6 +29,7 @@ export class Takeover implements AsyncDisposable {
   readonly #answers: AsyncIterator<HandoverResponse>;
   readonly #serving: PromiseWithResolvers<void>;
   #watchdogMs: number | undefined;
+  #isAlone = false;
 
   private constructor(pid: number, client: AdminClient, databasePath: string) {
     this.pid = pid;
@@ -38,35 +40,39 @@ export class Takeover implements AsyncDisposable {
   }
 
   /**
-   * Asks, and waits until admin socket and database are free.
+   * Asks, and waits until admin socket and database are free, or the other process has died.
    *
    * @param databasePath symbolic links resolved
-   * @param pid who holds that database
-   * @returns `undefined` when nobody answers, or the other process has died: this one just starts
+   * @returns `undefined` when nobody answers at the admin socket: this one just starts
    * @throws ProxyError unavailable when the other process refuses; it goes on
    */
-  static async ask(
-    settings: GrpcSettings,
-    databasePath: string,
-    pid: number | undefined,
-  ): Promise<Takeover | undefined> {
-    if (pid === undefined) return undefined;
-    if (!settings.addr.startsWith(UNIX_PREFIX)) {
-      throw new ProxyError("unavailable", `--takeover needs [grpc] addr = "unix:…", not "${settings.addr}"`);
-    }
+  static async ask(settings: GrpcSettings, databasePath: string): Promise<Takeover | undefined> {
     const client = await connectAdmin(settings).catch(() => undefined);
     if (client === undefined) return undefined;
-    const takeover = new Takeover(pid, client, databasePath);
     try {
-      const released = await within(takeover.#answers.next(), RELEASE_MS);
-      const watchdog = released.done === true ? undefined : released.value.watchdog;
-      if (watchdog !== undefined) takeover.#watchdogMs = durationMs(watchdog);
+      const { status } = await within(client.api.getStatus({}), STATUS_MS);
+      const takeover = new Takeover(status?.pid ?? 0, client, databasePath);
+      await takeover.#released();
       return takeover;
     } catch (error) {
-      await takeover[Symbol.asyncDispose]();
-      if (await takeover.#isGone(error)) return undefined;
-      throw refused(pid, error);
+      await client[Symbol.asyncDispose]();
+      throw error instanceof ProxyError ? error : refused(undefined, error);
     }
+  }
+
+  async #released(): Promise<void> {
+    try {
+      const { done, value } = await within(this.#answers.next(), RELEASE_MS);
+      if (done !== true && value.watchdog !== undefined) this.#watchdogMs = durationMs(value.watchdog);
+    } catch (error) {
+      this.#isAlone = await this.#isGone(error);
+      if (!this.#isAlone) throw refused(this.pid, error);
+    }
+  }
+
+  /** The other process has died before it let go. */
+  get isAlone(): boolean {
+    return this.#isAlone;
   }
 
   /** How often the service manager wants a sign of life, as the other process knows it. */
@@ -83,6 +89,7 @@ export class Takeover implements AsyncDisposable {
    * @throws ProxyError unavailable when the other process has called it off and goes on
    */
   async complete(onSlow: () => void): Promise<"draining" | "gone"> {
+    if (this.#isAlone) return "gone";
     this.#serving.resolve();
     const timer = setTimeout(onSlow, SLOW_MS);
     try {
@@ -122,9 +129,10 @@ async function* requests(
   yield { isServing: true };
 }
 
-function refused(pid: number, error: unknown): ProxyError {
+function refused(pid: number | undefined, error: unknown): ProxyError {
   const detail = error instanceof ConnectError ? error.rawMessage : String(error);
-  return new ProxyError("unavailable", `process ${pid} doesn't hand over: ${detail}`, { cause: error });
+  const who = pid === undefined ? "the server that runs" : `process ${pid}`;
+  return new ProxyError("unavailable", `${who} doesn't hand over: ${detail}`, { cause: error });
 }
 
 async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {

@@ -55,7 +55,8 @@ export interface HandoverOptions {
   readonly heldMs?: number;
 }
 
-type Stage = "idle" | "releasing" | "released" | "retaking" | "done";
+/** `detached`: this server serves on without a database, for it can't be used. */
+type Stage = "idle" | "releasing" | "released" | "retaking" | "detached" | "done";
 
 /** Gives this server's place to another process, at most once. */
 export class Handover {
@@ -78,6 +79,9 @@ export class Handover {
   /** Why nothing can be changed here at the moment; absent = it can. */
   get refusal(): string | undefined {
     if (this.#stage === "idle") return undefined;
+    if (this.#stage === "detached") {
+      return "the database can't be used since a takeover failed; the log says why";
+    }
     return "another process takes over from this one: ask again in a moment";
   }
 
@@ -139,7 +143,8 @@ export class Handover {
   #refuse({ databasePath, gone }: Successor): void {
     const { refusal, store } = this.#options;
     gone.throwIfAborted();
-    const reason = refusal() ?? (this.#stage === "idle" ? undefined : "another process takes over already");
+    const isFree = this.#stage === "idle" || this.#stage === "detached";
+    const reason = refusal() ?? (isFree ? undefined : "another process takes over already");
     if (reason !== undefined) throw new ProxyError("precondition", reason);
     if (databasePath === store.path) return;
     throw new ProxyError(
@@ -165,11 +170,11 @@ export class Handover {
     log.warning("handover_failed", { successor: this.#successor?.pid, detail: messageOf(reason) });
     const isBack = await this.#retakeStore();
     await this.#retakeSocket();
-    // Without the database certificates are still read again; what would change the configuration is refused.
     if (isBack) await this.#resume();
-    else void this.#retakeLater();
+    this.#stage = isBack ? "idle" : "detached";
+    // Without the database certificates are still read again; what would change the configuration is refused.
     this.#giveTurnBack();
-    this.#stage = "idle";
+    if (!isBack) void this.#retakeLater();
     if (!this.#isStopped) log.info("handover", { step: "taken_back" });
   }
 
@@ -230,14 +235,16 @@ export class Handover {
 
   async #retakeLater(): Promise<void> {
     const { store, turns, log } = this.#options;
-    while (!this.#isStopped) {
+    for (;;) {
       await pause(RETRY_LATER_MS);
+      if (this.#isStopped || this.#stage !== "detached") return;
       try {
         store.retake();
       } catch {
         continue;
       }
       log.info("handover", { step: "database_back" });
+      this.#stage = "idle";
       return await turns.run(() => this.#resume());
     }
   }

@@ -201,11 +201,18 @@ Deno.test("Handover goes on without a database that it can't use, and takes it w
   scene.gone.abort();
   await scene.step("taken_back");
   assert.ok(scene.steps.includes("database_lost") && scene.steps.includes("socket retaken"));
+  assert.match(scene.handover.refusal ?? "", /can't be used/);
+  // Another try may come meanwhile, and fail in the same way.
+  const again = new AbortController();
+  await scene.handover.release(scene.successor({ gone: again.signal }));
+  again.abort();
+  await scene.step("taken_back");
   assert.throws(() => scene.store.readConfiguration(), /not with this process/);
   assert.equal(scene.store.revision, 1);
   assert.equal(await Deno.readTextFile(scene.path), "no database at all, and too short");
   await Deno.writeFile(scene.path, bytes);
   await scene.step("resumed at 1");
+  assert.equal(scene.handover.refusal, undefined);
   assert.equal(scene.store.readConfiguration().listeners.length, 0);
 });
 

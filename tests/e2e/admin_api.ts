@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AdminClient, connectAdmin } from "../../src/admin/client.ts";
 import { ErrorDetailSchema } from "../../src/admin/gen/mc_proxy/v1/admin_pb.ts";
+import { FirewallRuleType } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
 
 /** The table of an admin API on a Unix socket beside the configuration. */
 export const ADMIN_SOCKET = { addr: "unix:admin.sock" } as const;
@@ -16,6 +17,14 @@ export const ADMIN_SOCKET = { addr: "unix:admin.sock" } as const;
 export function adminOf(folder: string): Promise<AdminClient> {
   const addr = `unix:${folder}/admin.sock`;
   return connectAdmin({ addr, tlsCert: "", serverCa: "", clientCert: "", clientKey: "" });
+}
+
+/** Adds one more firewall rule. @returns the revision */
+export async function addRule(folder: string): Promise<number> {
+  await using admin = await adminOf(folder);
+  const { rules } = await admin.api.getFirewallRules({});
+  const value = `192.0.2.${rules.length + 1}`;
+  return (await admin.api.addFirewallRule({ rule: { type: FirewallRuleType.IP, value } })).revision;
 }
 
 /** What a call is refused with. */

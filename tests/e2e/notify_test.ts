@@ -12,6 +12,7 @@ import { Notifications } from "../support/notifications.ts";
 import { Program } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { openClient } from "../support/raw_client.ts";
+import { ADMIN_SOCKET } from "./admin_api.ts";
 import { EchoStream, SERVER_NAME } from "./echo_stream.ts";
 import { eventually } from "./eventually.ts";
 
@@ -22,7 +23,7 @@ Deno.test("the service manager is told of start, status, reload, life and stop",
   await using backend = echoBackend();
   await using proxy = await startProxy({
     listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
-    grpc: { addr: "unix:admin.sock" },
+    grpc: ADMIN_SOCKET,
     proxy: { workers: 2, shutdown_timeout: "7s" },
   }, { env: { NOTIFY_SOCKET: heard.socket, WATCHDOG_USEC: `${WATCHDOG_MS * 1_000}` } });
   const { program, config } = proxy;

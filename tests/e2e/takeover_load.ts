@@ -13,6 +13,7 @@ import { fillPattern } from "../support/pattern.ts";
 import { print } from "../support/print.ts";
 import { Program } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
+import { ADMIN_SOCKET } from "./admin_api.ts";
 import { pause } from "./eventually.ts";
 
 /** What came of it. */
@@ -48,7 +49,7 @@ export async function load(takeovers: number): Promise<LoadReport> {
   await using backend = echoBackend();
   await using proxy = await startProxy({
     listeners: [{ routes: routes({ [NAME]: backend.addr }) }],
-    grpc: { addr: "unix:admin.sock" },
+    grpc: ADMIN_SOCKET,
     proxy: { workers: 2, shutdown_timeout: "120s" },
   });
   const [hostname, port] = proxy.addr.split(":") as [string, string];

@@ -12,7 +12,7 @@ import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
 import { load, type LoadReport } from "./takeover_load.ts";
 
-const TAKEOVERS = Deno.env.has("MC_PROXY_TEST_FULL") ? 12 : 2;
+const TAKEOVERS = Deno.env.has("MC_PROXY_TEST_FULL") ? 12 : 1;
 const SCENARIO = new URL("./takeover_load.ts", import.meta.url).pathname;
 
 /** Runs the scenario in a network of its own; `undefined` where this machine doesn't let us. */
