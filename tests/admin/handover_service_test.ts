@@ -10,6 +10,7 @@ import type { Successor } from "../../src/control/handover.ts";
 const LOCAL: Caller = {
   author: "uid:0",
   mayChange: true,
+  validUntilMs: Infinity,
   process: { pid: 4_711, uid: Deno.uid()! },
 };
 

@@ -21,7 +21,7 @@ const BEYOND_OLDER: readonly (readonly [why: string, ...files: string[]])[] = [
     "the admin API (its node:net doesn't tell the descriptor, so not who calls)",
     "admin_*_test.ts",
     "runbook_test.ts",
-    "runbook_test.ts",
+    "takeover_*test.ts",
   ],
 ];
 

@@ -11,7 +11,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, w
     "tests/e2e/admin_calls_test.ts",
     "it answers calls of a running server",
   ],
-  "src/admin/errors.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/existing.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/explain_service.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/explained_hello.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
