@@ -10,6 +10,7 @@ import { loadConfig } from "../config/load.ts";
 import { configurationOfSeed } from "../store/seed.ts";
 import type { CommandOf } from "./args.ts";
 import { reportCheck } from "./check_report.ts";
+import { printableDeep } from "../wire/printable.ts";
 import { fileFindings } from "./file_findings.ts";
 import { hasErrors } from "./finding.ts";
 import type { Output } from "./output.ts";
@@ -33,7 +34,7 @@ export async function check(commandLine: CommandOf<"check">, output: Output): Pr
     const findings = await fileFindings(config.settings, configuration, Date.now());
     const problems = findings.filter(({ level }) => level !== "ok");
     const report = reportCheck(configPath, config, await exists(config.settings.databasePath), problems);
-    await output.out(json ? renderJson(report) : renderCheck(report));
+    await output.out(json ? renderJson(report) : renderCheck(printableDeep(report)));
     return hasErrors(problems) ? 1 : 0;
   } catch (error) {
     if (json && error instanceof ConfigError) {

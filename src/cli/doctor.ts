@@ -25,7 +25,7 @@ import { fileLimitFindings, portFindings } from "./process_findings.ts";
 import { renderJson } from "./render.ts";
 import { Unreachable } from "./unreachable.ts";
 import { messageOf, ProxyError } from "../errors.ts";
-import { printableLines } from "../wire/printable.ts";
+import { printableDeep } from "../wire/printable.ts";
 
 /** How old the newest snapshot may be, when nothing is said: a day that was missed. */
 const SNAPSHOT_AGE = "48h";
@@ -40,7 +40,7 @@ export async function doctor(asked: CommandOf<"doctor">, output: Output): Promis
   });
   const isWrong = hasErrors(findings);
   await output.out(
-    asked.json ? renderJson({ is_well: !isWrong, findings }) : printableLines(renderFindings(findings)),
+    asked.json ? renderJson({ is_well: !isWrong, findings }) : renderFindings(printableDeep(findings)),
   );
   return isWrong ? 1 : 0;
 }
