@@ -56,6 +56,7 @@ Deno.test("AdminServer lets a client in past as many others as there are places 
   for (const conn of silent.slice(32)) await conn.write(hello.subarray(0, 100));
   assert.equal(await check(await host.connect(CLIENT, authority)), "ok");
   // Who came first has made room.
+  assert.equal(host.refused.length, 1);
   await ended(silent[0]!);
   for (const conn of silent) conn.close();
 });
