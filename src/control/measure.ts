@@ -32,16 +32,17 @@ export interface MeasuredServer {
 export function metricsText(server: MeasuredServer, nowMs: number): string {
   const { memory, slots, served, workerRestarts, geoipBuiltMs } = server;
   const { configuration, revision, generation, certificates } = served;
+  // What is served has its slot.
   const listeners = configuration.listeners.map(({ id, address }) => ({
     name: formatEndpoint(address),
-    slot: slots.listener(id) ?? 0,
+    slot: slots.listener(id)!,
   }));
   const routes = configuration.listeners.flatMap((listener) =>
     listener.routes.filter(({ mode }) => mode === "l7").map(({ id, hostname }) => {
       const endMs = certificates.routes.get(id)?.validity?.notAfterMs;
       return {
         name: `${formatEndpoint(listener.address)} ${hostname}`,
-        slot: slots.route(id) ?? 0,
+        slot: slots.route(id)!,
         ...(endMs !== undefined && { certificateEndMs: endMs }),
       };
     })
@@ -65,20 +66,30 @@ export class MetricsFile implements Disposable {
   readonly #path: string;
   readonly #measured: () => MeasuredServer;
   readonly #log: Log;
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isDisposed = false;
   #hasFailed = false;
+  #writing: Promise<void> = Promise.resolve();
 
   /** Writes at once, and then every 15 s until disposal. @param measured says what */
   constructor(path: string, measured: () => MeasuredServer, log: Log) {
     this.#path = path;
     this.#measured = measured;
     this.#log = log;
-    this.#timer = setInterval(() => void this.write(), FILE_INTERVAL_MS);
-    void this.write();
+    void this.#repeat();
   }
 
-  /** Writes. Never throws: a failure is logged, once until it works again. */
-  async write(): Promise<void> {
+  async #repeat(): Promise<void> {
+    await this.write();
+    if (!this.#isDisposed) this.#timer = setTimeout(() => void this.#repeat(), FILE_INTERVAL_MS);
+  }
+
+  /** Writes, after what is being written. Never throws: a failure is logged, once until it works again. */
+  write(): Promise<void> {
+    return this.#writing = this.#writing.then(() => this.#replace());
+  }
+
+  async #replace(): Promise<void> {
     const draft = `${this.#path}.new`;
     try {
       await Deno.writeTextFile(draft, metricsText(this.#measured(), Date.now()));
@@ -94,6 +105,7 @@ export class MetricsFile implements Disposable {
 
   /** Writes no more. */
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#isDisposed = true;
+    clearTimeout(this.#timer);
   }
 }

@@ -27,7 +27,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, w
   "src/admin/client_session.ts": ["tests/e2e/admin_calls_test.ts", "it speaks to a running server"],
   "src/admin/client.ts": ["tests/e2e/admin_calls_test.ts", "it connects to a running server"],
   "src/control/country_rules.ts": ["tests/e2e/admin_calls_test.ts", "the start and every change ask it"],
-  "src/control/measure.ts": ["tests/e2e/admin_calls_test.ts", "it measures a running server"],
   "src/control/snapshot_process.ts": ["tests/e2e/admin_calls_test.ts", "it starts the program"],
   "src/control/tallies.ts": ["tests/e2e/admin_calls_test.ts", "it looks at a running server's memory"],
   "src/control/fault_input.ts": ["tests/e2e/faults_test.ts", "reads the program's own standard input"],
