@@ -66,6 +66,32 @@ Deno.test("a kill at any step of a hand-over leaves one server, all streams and 
   await Promise.all(Array.from({ length: LANES }, lane));
 });
 
+Deno.test({
+  name:
+    "a new server that hangs is killed after a minute, and the old one goes on as if nothing had happened",
+  ignore: !Deno.env.has("MC_PROXY_TEST_FULL"),
+  fn: async () => {
+    await using backend = echoBackend();
+    await using proxy = await startProxy({
+      listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
+      grpc: ADMIN_SOCKET,
+      proxy: { workers: 1 },
+    });
+    await addRule(proxy.config.folder);
+    await using streams = await EchoStreams.open(proxy, 3);
+    const args = ["server", "-c", proxy.config.path, "--takeover", "--testing-only-halt-at", "listening"];
+    await using next = new Program(args);
+    await next.event(({ event }) => event === "halted", 30_000);
+    const { successor } = await proxy.program.event(({ event }) => event === "successor_killed", 90_000);
+    assert.equal(successor, next.pid);
+    await next.completed();
+    await serves(proxy, proxy.program);
+    for (const stream of streams.all) await stream.turns();
+    await streams.stop();
+    checkDatabase(proxy.config.databasePath, 3);
+  },
+});
+
 async function kill({ halted, step, victim, isLost }: Row): Promise<void> {
   await using backend = echoBackend();
   const halt = ["--testing-only-halt-at", step];
