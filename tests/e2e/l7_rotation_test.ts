@@ -117,6 +117,8 @@ Deno.test("a rotated backend_ca rules over new backend connections, and those th
         await gate.promise;
         return new Response("late!", { headers: { "content-length": "5" } });
       });
+      // Before the backend is waited for, also when the test has failed.
+      using _opened = { [Symbol.dispose]: () => gate.resolve() };
       await folder.write("backend.pem", before.certificate);
       const route = {
         hostname: NAME,
