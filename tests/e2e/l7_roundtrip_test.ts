@@ -46,7 +46,11 @@ Deno.test("requests of both versions reach backends of every protocol and come b
       }
     }
   });
-  assert.deepEqual(new Set(connections.map(({ reason }) => reason)), new Set(["client_eof"]));
+  // curl's kernel resets what curl has closed before it read our last control frames.
+  assert.deepEqual(
+    connections.map(({ reason }) => reason).filter((reason) => !/^client_(eof|reset)$/.test(`${reason}`)),
+    [],
+  );
   assert.equal(connections.length, CLIENTS.length * BACKENDS.length * 5);
 });
 
