@@ -5,7 +5,7 @@
  */
 
 import { CertificateAuthority, type KeyPair } from "../support/certificates.ts";
-import { type ConfigFile, writeConfig } from "../support/config.ts";
+import { type ConfigFile, type RouteTable, writeConfig } from "../support/config.ts";
 import { freePort } from "../support/ports.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 
@@ -34,8 +34,12 @@ export class AdminSite implements AsyncDisposable {
     this.clients = clients;
   }
 
-  /** Starts it: with client certificates, or with TLS alone. @param more goes into `[grpc]` */
-  static async start(kind: "mutual" | "server only", more: object = {}): Promise<AdminSite> {
+  /** Starts it: with client certificates, or with TLS alone. @param more goes into `[grpc]` @param route is the only one */
+  static async start(
+    kind: "mutual" | "server only",
+    more: object = {},
+    route: RouteTable = { hostname: "a.test", backend: "127.0.0.1:1" },
+  ): Promise<AdminSite> {
     const files = await writeConfig({});
     const own = await CertificateAuthority.create("CN=server CA");
     const clients = await CertificateAuthority.create("CN=clients CA");
@@ -51,7 +55,7 @@ export class AdminSite implements AsyncDisposable {
     }
     const addr = `127.0.0.1:${freePort()}`;
     const proxy = await startProxy({
-      listeners: [{ routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }] }],
+      listeners: [{ routes: [route] }],
       grpc: {
         addr,
         tls_cert: `${files.folder}/server.crt`,
