@@ -38,9 +38,7 @@ export class ServiceManager implements Disposable {
   constructor(environment: ServiceEnvironment = environmentOfProcess()) {
     const { notifySocket = "", watchdogUsec, watchdogPid } = environment;
     this.#address = { transport: "unixpacket", path: notifySocket.replace(/^@/, "\0") };
-    // The sending end must have a name; an abstract one leaves no file behind.
-    const path = `\0mc-proxy-notify-${crypto.randomUUID()}`;
-    if (/^[/@]/.test(notifySocket)) this.#socket = Deno.listenDatagram({ transport: "unixpacket", path });
+    if (/^[/@]/.test(notifySocket)) this.#socket = openSocket();
     const isOurs = watchdogPid === undefined || watchdogPid === String(Deno.pid);
     const watchdogMs = Number(watchdogUsec) / 1_000;
     this.watchdogMs = isOurs && watchdogMs > 0 ? watchdogMs : undefined;
@@ -110,6 +108,30 @@ export class ServiceManager implements Disposable {
     this.#sending = this.#sending.then(() => socket.send(bytes, this.#address)).catch(() => {}).then(() =>
       this.#waiting--
     );
+  }
+}
+
+/** The sending end must have a name: an abstract one, or where the runtime knows none a file, removed at once. */
+function openSocket(): Deno.DatagramConn | undefined {
+  const name = `mc-proxy-notify-${crypto.randomUUID()}`;
+  try {
+    return Deno.listenDatagram({ transport: "unixpacket", path: `\0${name}` });
+  } catch {
+    return openFile();
+  }
+}
+
+function openFile(): Deno.DatagramConn | undefined {
+  try {
+    const folder = Deno.makeTempDirSync({ prefix: "mc-proxy-notify-" });
+    try {
+      return Deno.listenDatagram({ transport: "unixpacket", path: `${folder}/socket` });
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  } catch {
+    // A server that can't tell is better than none: the service manager will say what it misses.
+    return undefined;
   }
 }
 
