@@ -8,6 +8,7 @@ import type { Changes } from "../control/changes.ts";
 import type { Handover } from "../control/handover.ts";
 import type { ServedState } from "../control/served_state.ts";
 import type { NamedTurns } from "../control/turns.ts";
+import type { ServedNumbers } from "../control/worker_process.ts";
 import type { WorkerQueries } from "../control/worker_queries.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
 import type { Settings } from "../state/settings.ts";
@@ -41,8 +42,8 @@ export interface WorkerPlace {
   readonly column: number;
   /** Absent = nobody is there. */
   readonly pid: number | undefined;
-  /** Whether it serves. */
-  readonly isServing: boolean;
+  /** What it serves; absent = nothing yet. */
+  readonly serves: ServedNumbers | undefined;
 }
 
 /** What is counted. */

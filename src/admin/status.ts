@@ -7,13 +7,14 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { formatDuration } from "../config/duration.ts";
+import type { ServedState } from "../control/served_state.ts";
 import { coversHostname } from "../net/certificates.ts";
 import { listeningSockets } from "../net/listening_sockets.ts";
 import { type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Listener, Route } from "../state/model.ts";
 import { durationOf } from "./answers.ts";
-import type { ControlPlane } from "./control_plane.ts";
+import type { ControlPlane, WorkerPlace } from "./control_plane.ts";
 import { type Certificate, CertificateSchema } from "./gen/mc_proxy/v1/explain_pb.ts";
 import { type Status, StatusSchema } from "./gen/mc_proxy/v1/status_pb.ts";
 
@@ -34,11 +35,11 @@ export function statusMessage(plane: ControlPlane, nowMs: number): Status {
     isHealthy: problems.length === 0,
     problems,
     isDraining: plane.isDraining(),
-    workers: plane.workers().map(({ column, pid, isServing }) => ({
+    workers: plane.workers().map(({ column, pid, serves }) => ({
       worker: column,
       pid: pid ?? 0,
-      isCurrent: isServing,
-      revision: isServing ? revision : 0,
+      isCurrent: serves?.revision === revision && serves.generation === generation,
+      revision: serves?.revision ?? 0,
       openConnections: tallies.worker(column),
     })),
     listeners: configuration.listeners.map(({ id, address, routes }) => ({
@@ -116,9 +117,9 @@ function problemsOf(plane: ControlPlane, nowMs: number): string[] {
   if (plane.isDraining()) problems.push("the proxy is about to stop");
   const refusal = plane.refusal();
   if (refusal !== undefined) problems.push(`nothing can be changed: ${refusal}`);
-  for (const { column, pid, isServing } of plane.workers()) {
-    if (isServing) continue;
-    problems.push(`worker ${column} ${pid === undefined ? "is not there" : "does not serve yet"}`);
+  for (const place of plane.workers()) {
+    const problem = problemOf(place, plane.served());
+    if (problem !== undefined) problems.push(`worker ${place.column} ${problem}`);
   }
   problems.push(...unboundOf(plane));
   for (const { what, problem } of plane.reloads()) {
@@ -136,11 +137,18 @@ function problemsOf(plane: ControlPlane, nowMs: number): string[] {
   return problems;
 }
 
+function problemOf({ pid, serves }: WorkerPlace, { revision, generation }: ServedState): string | undefined {
+  if (pid === undefined) return "is not there";
+  if (serves === undefined) return "does not serve yet";
+  if (serves.revision === revision && serves.generation === generation) return undefined;
+  return `serves revision ${serves.revision}.${serves.generation} still, not ${revision}.${generation}`;
+}
+
 /** Listeners that lack a worker's socket: each that serves has one of its own, and the kernel can take it away. */
 function unboundOf(plane: ControlPlane): string[] {
   const sockets = listeningSockets();
   if (sockets === undefined) return [];
-  const serving = plane.workers().filter(({ isServing }) => isServing).length;
+  const serving = plane.workers().filter(({ serves }) => serves !== undefined).length;
   return plane.served().configuration.listeners.flatMap(({ address: { host, port } }) => {
     const bound = sockets.filter((socket) => socket.host === host && socket.port === port).length;
     if (bound >= serving) return [];

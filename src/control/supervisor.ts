@@ -18,7 +18,7 @@ import { preparationOf, type ServedState } from "./served_state.ts";
 import { WorkerQueries } from "./worker_queries.ts";
 import { reclaimSlots } from "./slot_reclaim.ts";
 import { Slots } from "./slots.ts";
-import type { WorkerProcess } from "./worker_process.ts";
+import type { ServedNumbers, WorkerProcess } from "./worker_process.ts";
 import { WorkerSeat } from "./worker_seat.ts";
 
 /** Between two looks at the heartbeats: five of them and a start take less than the 6 s of a hung worker's absence. */
@@ -145,12 +145,12 @@ export class Supervisor {
   get workers(): readonly {
     readonly column: number;
     readonly pid: number | undefined;
-    readonly isServing: boolean;
+    readonly serves: ServedNumbers | undefined;
   }[] {
     return this.#seats.map(({ column, worker }) => ({
       column,
       pid: worker?.pid,
-      isServing: worker?.isServing ?? false,
+      serves: worker?.serves,
     }));
   }
 

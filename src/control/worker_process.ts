@@ -13,6 +13,14 @@ import type { ProgramCommand } from "./program.ts";
 const INPUT_BYTES_MAX = 256 * 1024 * 1024;
 const STDERR_LINE_BYTES_MAX = 65_536;
 
+/** Which state a worker serves. */
+export interface ServedNumbers {
+  /** Number of the configuration. */
+  readonly revision: number;
+  /** Of the files under it. */
+  readonly generation: number;
+}
+
 /** What a worker's owner is told. */
 export interface WorkerHandler {
   /** A valid message. */
@@ -29,13 +37,18 @@ export class WorkerProcess {
   readonly column: number;
   /** The kernel's number; it means another process once `ended` was called. */
   readonly pid: number;
-  /** Set with the first state that it serves. */
-  isServing = false;
+  /** The state that it has said it serves; absent = none yet. */
+  serves: ServedNumbers | undefined;
   /** Set when it was asked to go: its end is no failure. */
   isLeaving = false;
   readonly #child: Deno.ChildProcess;
   readonly #input: LineWriter;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  /** Whether it serves any state. */
+  get isServing(): boolean {
+    return this.serves !== undefined;
+  }
 
   /** Starts the process in a group of its own: a terminal's Ctrl-C must not reach it. */
   constructor(command: ProgramCommand, column: number, handler: WorkerHandler) {

@@ -9,7 +9,7 @@ import type { FromWorker, SlotOwners, StartMessage } from "../proxy/messages.ts"
 import type { Preparation } from "../proxy/preparation.ts";
 import type { ProgramCommand } from "./program.ts";
 import { RestartDelay } from "./restart_delay.ts";
-import { type WorkerHandler, WorkerProcess } from "./worker_process.ts";
+import { type ServedNumbers, type WorkerHandler, WorkerProcess } from "./worker_process.ts";
 
 /** Looks without a beat after which a worker counts as hung. */
 const LOOKS_WITHOUT_BEAT = 5;
@@ -54,9 +54,10 @@ export class WorkerSeat {
   }
 
   /** Lets the worker serve what it has prepared. */
-  async activate({ revision, generation }: { revision: number; generation: number }): Promise<void> {
-    await this.#ask(() => this.worker?.send({ type: "activate", revision, generation }));
-    if (this.worker !== undefined) this.worker.isServing = true;
+  async activate({ revision, generation }: ServedNumbers): Promise<void> {
+    const answer = await this.#ask(() => this.worker?.send({ type: "activate", revision, generation }));
+    if (this.worker === undefined || answer.type !== "activated") return;
+    this.worker.serves = { revision: answer.revision, generation: answer.generation };
   }
 
   /**

@@ -209,7 +209,7 @@ export class Server {
   status(): string {
     const { supervisor, memory } = this.#parts;
     const { workers, served } = supervisor;
-    const serving = workers.filter(({ isServing }) => isServing).length;
+    const serving = workers.filter(({ serves }) => serves !== undefined).length;
     const open = memory.total(GAUGE_ALL);
     return `${this.#isDraining ? "draining, " : ""}revision ${served?.revision ?? 0}, ` +
       `${serving} of ${workers.length} workers, ${open} open connections`;

@@ -138,14 +138,14 @@ Deno.test("WorkerSeat.prepare() says why a worker can't", async (t) => {
   }
 });
 
-Deno.test("WorkerSeat.activate() marks the worker as serving", async () => {
+Deno.test("WorkerSeat.activate() notes what the worker serves", async () => {
   await using scripted = new Scripted();
   const activated = `read -r activate; echo "$activate" | sed s/activate/activated/`;
   await scripted.start(`${READY}; ${PREPARED}; ${activated}; ${WAIT}`);
   await scripted.seat.prepare(PREPARATION);
   assert.equal(scripted.seat.worker?.isServing, false);
   await scripted.seat.activate({ revision: 4, generation: 0 });
-  assert.equal(scripted.seat.worker?.isServing, true);
+  assert.deepEqual(scripted.seat.worker?.serves, { revision: 4, generation: 0 });
   assert.deepEqual(scripted.messages.at(-1), { type: "activated", revision: 4, generation: 0 });
 });
 
