@@ -48,19 +48,28 @@ interface Answer {
 
 const { method } = ProxyAdminService;
 
-/** Commands that take as long as they take. */
-const ENDLESS: ReadonlySet<string> = new Set(["connections watch", "snapshot"]);
+/** In ms: commands that may take longer than others, 0 = as long as they take. */
+const CALL_TIMEOUTS_MS: Readonly<Record<string, number>> = {
+  "connections watch": 0,
+  snapshot: 0,
+  apply: 300_000,
+  "revisions rollback": 300_000,
+};
 
 /** Runs a command. @returns the exit code @throws Unreachable, ProxyError */
 export async function runAdmin(asked: Asked, output: Output): Promise<number> {
-  return await withServer({ ...asked, isEndless: ENDLESS.has(asked.name) }, async (api) => {
-    if (asked.name === "connections watch") return await watch(api, asked, output);
-    const command = COMMANDS[asked.name];
-    if (command === undefined) throw new ProxyError("internal", `there is no command "${asked.name}"`);
-    const { json, text, exit = 0 } = await command(api, asked);
-    await output.out(asked.json ? renderJson(json) : printableLines(text));
-    return exit;
-  });
+  const callTimeoutMs = CALL_TIMEOUTS_MS[asked.name];
+  return await withServer(
+    { ...asked, ...(callTimeoutMs !== undefined && { callTimeoutMs }) },
+    async (api) => {
+      if (asked.name === "connections watch") return await watch(api, asked, output);
+      const command = COMMANDS[asked.name];
+      if (command === undefined) throw new ProxyError("internal", `there is no command "${asked.name}"`);
+      const { json, text, exit = 0 } = await command(api, asked);
+      await output.out(asked.json ? renderJson(json) : printableLines(text));
+      return exit;
+    },
+  );
 }
 
 /** Strangers have a part in what a server tells, and what is rendered here may go to a terminal. */

@@ -14,16 +14,14 @@ import { durationMsOf, textOf } from "./admin_options.ts";
 import type { Options } from "./args.ts";
 import { Unreachable } from "./unreachable.ts";
 
-const CALL_TIMEOUT_MS = 30_000;
-
 /** What a command line says of the way to the server. */
 export interface Destination {
   /** The TOML file with `[grpc]`; absent = `--addr` says all. */
   readonly configPath?: string;
   /** Of {@linkcode ADMIN_OPTIONS}. */
   readonly options: Options;
-  /** Whether the work may take as long as it takes unless `--timeout` says otherwise. */
-  readonly isEndless?: boolean;
+  /** How long a call waits for its answer unless `--timeout` says otherwise, in ms; 0 = for ever. Default 30 s. */
+  readonly callTimeoutMs?: number;
 }
 
 /**
@@ -50,7 +48,9 @@ export async function withServer<Result>(
   }
 }
 
-async function settingsOf({ configPath, options, isEndless }: Destination): Promise<ClientSettings> {
+async function settingsOf(
+  { configPath, options, callTimeoutMs = 30_000 }: Destination,
+): Promise<ClientSettings> {
   const grpc = configPath === undefined ? undefined : (await loadConfig(configPath)).settings.grpc;
   const addr = options["addr"] === undefined ? grpc?.addr : textOf(options["addr"]);
   if (addr === undefined) {
@@ -67,9 +67,7 @@ async function settingsOf({ configPath, options, isEndless }: Destination): Prom
     clientKey: options["clientCert"] === "" ? "" : named("clientKey"),
     serverCa: named("serverCa"),
     isTls: isTls(options, addr, grpc),
-    callTimeoutMs: timeout === undefined
-      ? isEndless ? 0 : CALL_TIMEOUT_MS
-      : durationMsOf(timeout, "--timeout"),
+    callTimeoutMs: timeout === undefined ? callTimeoutMs : durationMsOf(timeout, "--timeout"),
   };
   if ((settings.clientCert === "") !== (settings.clientKey === "")) {
     throw new ProxyError("config", "--client-cert and --client-key go together: name both");
@@ -93,21 +91,17 @@ function meaningOf(error: unknown, isLost: boolean, { addr, isTls, clientCert }:
     return new Unreachable(text, error);
   }
   if (!isLost) return new ProxyError("unavailable", error.rawMessage, { cause: error });
-  const detail = error.rawMessage;
-  if (/CertificateRequired/i.test(detail)) {
-    const text =
-      `"${addr}" wants a client certificate: name one by [grpc] client_cert, or --client-cert and ` +
-      "--client-key";
-    return new Unreachable(text, error);
-  }
   const why = addr.startsWith(UNIX_PREFIX)
-    ? "; is it about to stop?"
+    ? "is it about to stop?"
     : !isTls
-    ? "; does it want TLS?"
+    ? "does it want TLS?"
     : clientCert === ""
-    ? ""
-    : "; over TLS that is how a client certificate is turned away, and its log says why (admin_refused)";
-  return new Unreachable(`"${addr}" has ended the connection (${shortened(detail)})${why}`, error);
+    ? "it wants a client certificate, it seems: name one by [grpc] client_cert, or --client-cert and --client-key"
+    : "over TLS that is how a client certificate is turned away, and its log says why (admin_refused)";
+  return new Unreachable(
+    `"${addr}" has ended the connection (${shortened(error.rawMessage)}); ${why}`,
+    error,
+  );
 }
 
 /** Without the addresses of documentation that a TLS library adds. */

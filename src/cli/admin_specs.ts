@@ -104,7 +104,7 @@ export const ADMIN_OPTIONS: readonly OptionSpec[] = [
   option("--insecure", "speak without TLS to HOST:PORT (default: as [grpc] says)"),
   option(
     "--timeout <duration>",
-    'how long to wait for an answer, 0s = for ever (default: "30s", watch and ' +
+    'how long to wait for an answer, 0s = for ever (default: "30s"; apply and rollback "5m"; watch and ' +
       "snapshot for ever)",
   ),
   JSON_OUTPUT,

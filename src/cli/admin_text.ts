@@ -32,7 +32,11 @@ import { formatDuration } from "../config/duration.ts";
 
 /** Rows in columns. */
 function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  // Not by spreading: there may be more rows than a call takes arguments.
+  const widths = rows.reduce<number[]>(
+    (widest, row) => row.map((cell, column) => Math.max(cell.length, widest[column] ?? 0)),
+    [],
+  );
   return rows.map((row) =>
     `${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`
   ).join("");

@@ -53,21 +53,20 @@ Deno.test("connections list shows live ones by filter, and close ends those and 
     await run(proxy, "connections", "list"),
     /^\S+ {2}\S+ {2}127\.0\.0\.1:\d+ {2}- {2}a\.test {2}127\.0\.0\.1:\d+ {2}\d+ in {2}0 out {2}\d{4}-/m,
   );
-  for (
-    const [filter, count] of [
-      [["--route", "a.test"], 1],
-      [["--client", "127.0.0.0/8"], 2],
-      [["--client", "10.0.0.0/8"], 0],
-      [["--listener", proxy.addr], 2],
-      [["--min-age", "1h"], 0],
-      [["--id", listed[0].id], 1],
-      [["--id", listed[0].id, "--id", listed[1].id], 2],
-      [["--limit", "1"], 2],
-    ] as const
-  ) {
+  const filters = [
+    [["--route", "a.test"], 1],
+    [["--client", "127.0.0.0/8"], 2],
+    [["--client", "10.0.0.0/8"], 0],
+    [["--listener", proxy.addr], 2],
+    [["--min-age", "1h"], 0],
+    [["--id", listed[0].id], 1],
+    [["--id", listed[0].id, "--id", listed[1].id], 2],
+    [["--limit", "1"], 2],
+  ] as const;
+  await Promise.all(filters.map(async ([filter, count]) => {
     const text = await run(proxy, "connections", "list", ...filter);
     assert.match(text, new RegExp(`^${count} connections?$`, "m"), filter.join(" "));
-  }
+  }));
   const unfiltered = await runProgram(["connections", "close", "-c", proxy.config.path]);
   assert.equal(unfiltered.code, 1);
   assert.match(unfiltered.stderr, /^mc-proxy: .*\ball\b.*\n$/);
@@ -154,18 +153,15 @@ Deno.test("no text of a command carries what steers a terminal, and JSON means t
   const line = watch.output.stdout.split("\n")[0]!;
   assert.deepEqual(JSON.parse(line).event.alpn[1], "h2");
   const texts = [line];
-  for (
-    const args of [
-      ["firewall", "list"],
-      ["firewall", "list", "--json"],
-      ["revisions", "diff"],
-      ["revisions", "list", "--json"],
-      ["export"],
-      ["explain", "192.0.2.9", "a.test"],
-    ]
-  ) {
-    texts.push(await run(proxy, ...args));
-  }
+  const commands = [
+    ["firewall", "list"],
+    ["firewall", "list", "--json"],
+    ["revisions", "diff"],
+    ["revisions", "list", "--json"],
+    ["export"],
+    ["explain", "192.0.2.9", "a.test"],
+  ];
+  texts.push(...await Promise.all(commands.map((args) => run(proxy, ...args))));
   const wrong = await runProgram(["routes", "remove", "\u001b[31m", "-c", proxy.config.path]);
   assert.equal(wrong.code, 1);
   texts.push(wrong.stderr);

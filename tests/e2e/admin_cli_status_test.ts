@@ -169,8 +169,7 @@ Deno.test("status, and every other command, ends with 3 and says what to do when
     proxy.program.signal("SIGTERM");
     await proxy.program.completed();
     const sentence = /^mc-proxy: no mc-proxy answers at "unix:.*is the server running\?\n$/;
-    for (const args of [["status"], ["routes", "add", "b.test", "127.0.0.1:2"], ["connections", "watch"]]) {
-      await unanswered(sentence, ...args, "-c", path);
-    }
+    const commands = [["status"], ["routes", "add", "b.test", "127.0.0.1:2"], ["connections", "watch"]];
+    await Promise.all(commands.map((args) => unanswered(sentence, ...args, "-c", path)));
   });
 });
