@@ -13,7 +13,8 @@ export interface ListeningSocket extends Endpoint {
   readonly inode: string;
 }
 
-const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+/** Of this process: a service's `/proc` may hold processes alone (ProcSubset=pid), and then has no `/proc/net`. */
+const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 const LISTEN = "0A";
 const READ_BYTES = 65_536;
 /** Some thousand listening sockets. */
@@ -22,12 +23,12 @@ const TABLE_BYTES_MAX = 1 << 20;
 /** Every listening socket of this network namespace. @returns `undefined` where the kernel doesn't tell */
 export function listeningSockets(): ListeningSocket[] | undefined {
   const found: ListeningSocket[] = [];
-  for (const path of TABLES) {
+  for (const [index, path] of TABLES.entries()) {
     try {
       found.push(...parseListening(readListening(path)));
     } catch (error) {
       // Without IPv6 there is no second table.
-      if (!(error instanceof Deno.errors.NotFound)) return undefined;
+      if (index === 0 || !(error instanceof Deno.errors.NotFound)) return undefined;
     }
   }
   return found;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { listeningSockets, parseListening } from "../../src/net/listening_sockets.ts";
+import { PROJECT_FOLDER } from "../support/program_command.ts";
+import { canUnshare } from "./namespaces.ts";
 
 const TABLE =
   `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -42,4 +44,22 @@ Deno.test("listeningSockets() reads past the listening ones no further than it h
   }
   assert.equal(listeningSockets()!.filter((socket) => socket.port === port).length, 1);
   for (const conn of conns) conn.close();
+});
+
+/** As the unit's ProcSubset=pid and ProtectProc=invisible make it. */
+const BARE_PROC = "mount -t proc -o subset=pid,hidepid=invisible proc /proc";
+
+Deno.test({
+  name: "listeningSockets() finds its own sockets where /proc holds processes alone",
+  ignore: !canUnshare(["-m", "sh", "-c", BARE_PROC]),
+  fn: async () => {
+    const script = `import { listeningSockets } from "${PROJECT_FOLDER}src/net/listening_sockets.ts";
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      Deno.exit(listeningSockets()?.some(({ port }) => port === listener.addr.port) ? 0 : 1);`;
+    const evaluate = `${BARE_PROC} && test ! -e /proc/net && exec "$0" eval "$1"`;
+    const { code, stderr } = await new Deno.Command("unshare", {
+      args: ["-m", "sh", "-c", evaluate, Deno.execPath(), script],
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+  },
 });
