@@ -151,6 +151,7 @@ export class Server {
   #writeMetrics(): void {
     const { config: { settings }, memory, supervisor, geoip: file, log } = this.#parts;
     if (settings.metricsTextfile === "") return;
+    this.#metricsFile?.[Symbol.dispose]();
     this.#metricsFile = new MetricsFile(settings.metricsTextfile, () => {
       const served = supervisor.served!;
       const { slots, restarts: workerRestarts } = supervisor;

@@ -5,7 +5,7 @@ import { BoundListener } from "../../src/proxy/listener.ts";
 import type { Listener } from "../../src/state/model.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { freePort } from "../support/ports.ts";
-import { exchange } from "../support/raw_client.ts";
+import { exchange, openClient } from "../support/raw_client.ts";
 import { LISTENER_SLOT, LivePlane } from "./live_plane.ts";
 
 function listenerAt(host: string, port: number): Listener {
@@ -78,4 +78,38 @@ Deno.test("BoundListener.close() ends accept() and may be called again", async (
   await accepting;
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: listener.port }));
   assert.deepEqual(plane.faults, []);
+});
+
+Deno.test("BoundListener.quiet() waits until all who wait are accepted", async () => {
+  await using plane = new LivePlane();
+  const listener = new BoundListener({ ...listenerAt("127.0.0.1", 0), maxConnections: 0 }, LISTENER_SLOT);
+  const addr = `127.0.0.1:${listener.port}`;
+  const waiting = await Promise.all(Array.from({ length: 200 }, () => openClient(addr)));
+  const accepting = listener.accept(plane);
+  await listener.quiet();
+  listener.close();
+  await accepting;
+  // Who was still in the queue has been reset.
+  for (const client of waiting) {
+    await client.send(clientHello({ serverName: "a.test" })).catch(() => {});
+    assert.equal((await client.readToEnd()).end, "fin");
+    client[Symbol.dispose]();
+  }
+});
+
+Deno.test("BoundListener.quiet() doesn't wait for ever where somebody always comes", async () => {
+  await using plane = new LivePlane();
+  const listener = new BoundListener({ ...listenerAt("127.0.0.1", 0), maxConnections: 0 }, LISTENER_SLOT);
+  const addr = `127.0.0.1:${listener.port}`;
+  const accepting = listener.accept(plane);
+  let isQuiet = false;
+  const crowd = async (): Promise<void> => {
+    while (!isQuiet) await exchange(addr, new Uint8Array(1)).catch(() => {});
+  };
+  const crowds = Array.from({ length: 4 }, crowd);
+  await listener.quiet();
+  isQuiet = true;
+  await Promise.all(crowds);
+  listener.close();
+  await accepting;
 });
