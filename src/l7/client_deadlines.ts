@@ -54,5 +54,5 @@ function expireIfLate(exchange: Exchange, limits: Limits, nowMs: number): void {
   }
   if (streamIdleTimeoutMs === 0 || nowMs - exchange.lastMs < streamIdleTimeoutMs) return;
   if ((exchange.isGrpc || exchange.isTunnel) && !exchange.isBlocked) return;
-  exchange.refuse(exchange.awaitsClient ? 408 : 504, "idle");
+  exchange.expire(exchange.awaitsClient ? 408 : 504);
 }

@@ -193,6 +193,17 @@ export class Exchange extends ExchangeCredit {
     this.#endResponse();
   }
 
+  /** Nothing has moved for too long: answers with `status`, or ends what is left of both messages. */
+  expire(status: number): void {
+    if (!this.isResponseEnded) return this.refuse(status, "idle");
+    if (this.isDone) return;
+    const { client, streamId } = this;
+    const isCut = client.codec.pending(streamId) > 0;
+    this.#leaveBackend(ErrorCode.CANCEL);
+    client.cut(streamId, isCut ? ErrorCode.INTERNAL_ERROR : ErrorCode.NO_ERROR, "idle");
+    this.#done();
+  }
+
   /** Bytes of the response have moved into the client's output. */
   responseTaken(bytes: number): void {
     this.lastMs = Math.max(this.lastMs, this.client.nowMs);

@@ -156,6 +156,50 @@ Deno.test("a response that stops is cut off because it was idle", async () => {
   assert.deepEqual([stream.status, client.wasReset], [200, true]);
 });
 
+Deno.test("a whole response that its client doesn't take ends after stream_idle_timeout", async (t) => {
+  const limits = { streamIdleTimeoutMs: 300 };
+  await t.step("h2, no window", async () => {
+    await using setting = open(limits);
+    const client = setting.near.client("h2");
+    const stream = client.peer.ask({ path: "/open" });
+    stream.isHolding = true;
+    const received = await setting.far.until("stream", () => setting.far.streams[0]);
+    received.respond(200, { isOpen: true });
+    received.send(new Uint8Array(20_000), true);
+    await client.peer.until("reset", () => stream.resetCode !== undefined);
+    assert.deepEqual([stream.status, stream.isEnded, stream.resetCode], [
+      200,
+      false,
+      ErrorCode.INTERNAL_ERROR,
+    ]);
+    assert.deepEqual([client.session.exchanges.size, client.session.isGone], [0, false]);
+  });
+  await t.step("h2, a request that goes on and stops", async () => {
+    await using setting = open(limits);
+    const client = setting.near.client("h2");
+    const stream = client.peer.ask({ method: "POST", path: "/open" }, { text: "part", isOpen: true });
+    const received = await setting.far.until("stream", () => setting.far.streams[0]);
+    received.respond(200, { text: "early" });
+    await client.peer.until("reset", () => stream.resetCode !== undefined);
+    assert.deepEqual([stream.status, stream.text, stream.resetCode], [200, "early", ErrorCode.NO_ERROR]);
+    await setting.far.until("reset", () => received.resetCode !== undefined);
+  });
+  await t.step("http/1.1, nothing is read", async () => {
+    await using setting = open(limits);
+    const client = setting.near.client("http/1.1");
+    const first = client.peer.ask({});
+    await client.peer.until("answer", () => first.isOver);
+    client.isStalled = true;
+    client.peer.ask({ path: "/open" });
+    const received = await setting.far.until("stream", () => setting.far.streams[1]);
+    received.respond(200, { isOpen: true });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    received.send(new Uint8Array(60_000), true);
+    assert.equal(await within(client.ended, "end"), "idle");
+    assert.equal(client.wasReset, true);
+  });
+});
+
 Deno.test("a client that doesn't read what it is owed is cut off when its HTTP is over", async (t) => {
   const rows: readonly [
     name: string,
