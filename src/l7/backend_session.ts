@@ -28,13 +28,6 @@ const HTTP2_IDLE_MS = 60_000;
 /** Requests that one HTTP/2 connection is expected to take. */
 export const STREAMS_PER_CONNECTION = 100;
 
-/** How a request was received by a connection. */
-export type StartOutcome =
-  /** It is on its way, or it was answered. */
-  | "started"
-  /** No stream is free now, or whether the backend can do it is not known yet: `ready` will tell. */
-  | "full";
-
 /** One backend connection of a pool. */
 export class BackendSession extends HttpSession {
   readonly #pool: Pool;
@@ -84,24 +77,27 @@ export class BackendSession extends HttpSession {
     return this.#isSettled;
   }
 
-  /** Starts an exchange, if a stream is free. */
-  start(exchange: Exchange): StartOutcome {
+  /** Whether an exchange can be started. If not, `ready` of the pool will be told when that may have changed. */
+  takes(exchange: Exchange): boolean {
+    if (!this.codec.canRequest) return false;
+    if (this.#isSettled) return true;
+    // How many streams the backend takes isn't known yet, nor whether it can do what a tunnel needs.
+    return this.exchanges.size === 0 && (exchange.outbound!.protocol === undefined || this.#canTunnel);
+  }
+
+  get #canTunnel(): boolean {
+    const { codec } = this;
+    return !(codec instanceof Http2Connection) || codec.canExtendedConnect;
+  }
+
+  /** Starts an exchange that it `takes`. */
+  start(exchange: Exchange): void {
     const { codec } = this;
     const head = exchange.outbound!;
-    if (!codec.canRequest) return "full";
-    // How many streams the backend takes isn't known yet: more than one may be too many.
-    if (!this.#isSettled && this.exchanges.size > 0) return "full";
-    if (head.protocol !== undefined && codec instanceof Http2Connection && !codec.canExtendedConnect) {
-      if (!this.#isSettled) return "full";
-      exchange.refuse(501);
-      return "started";
-    }
+    if (head.protocol !== undefined && !this.#canTunnel) return exchange.refuse(501);
     const streamId = codec.request(head, exchange.endsWithHead);
-    if (streamId === undefined) {
-      // What the codec's own client could say, but this version can't.
-      exchange.refuse(400);
-      return "started";
-    }
+    // What the codec's own client could say, but this version can't.
+    if (streamId === undefined) return exchange.refuse(400);
     this.nowMs = exchange.client.nowMs;
     this.#pool.service.idle.delete(this);
     this.exchanges.set(streamId, exchange);
@@ -114,7 +110,6 @@ export class BackendSession extends HttpSession {
     this.lookWithin(this.#pool.service.lookMs);
     exchange.onBackend(this, streamId);
     this.mark();
-    return "started";
   }
 
   /** Ends at once, with its descriptor, a connection on which there is no exchange. */

@@ -21,7 +21,8 @@ export class Pool {
   readonly #open = new Set<BackendSession>();
   /** Those that may take a request: all live ones of HTTP/2, the idle ones of HTTP/1.1, the last used last. */
   readonly #usable: BackendSession[] = [];
-  readonly #waiting: Exchange[] = [];
+  /** In the order in which they came. A set, since any of a great many may leave at any time. */
+  readonly #waiting = new Set<Exchange>();
   #dialling = 0;
   #isClosed = false;
 
@@ -34,23 +35,24 @@ export class Pool {
 
   /** Whether nothing is left of it. */
   get isEmpty(): boolean {
-    return this.#open.size === 0 && this.#waiting.length === 0 && this.#dialling === 0;
+    return this.#open.size === 0 && this.#waiting.size === 0 && this.#dialling === 0;
   }
 
   /** Puts an exchange on a connection, now or when there is one; it is refused when there can't be any. */
   acquire(exchange: Exchange): void {
     for (let index = this.#usable.length - 1; index >= 0; index--) {
       const session = this.#usable[index]!;
-      if (session.start(exchange) === "started") return this.#used(session, index);
+      if (!session.takes(exchange)) continue;
+      session.start(exchange);
+      return this.#used(session, index);
     }
-    this.#waiting.push(exchange);
+    this.#waiting.add(exchange);
     this.#grow();
   }
 
   /** Forgets an exchange that waits. */
   cancel(exchange: Exchange): void {
-    const index = this.#waiting.indexOf(exchange);
-    if (index >= 0) this.#waiting.splice(index, 1);
+    this.#waiting.delete(exchange);
   }
 
   /** A connection may be able to take more. */
@@ -59,7 +61,7 @@ export class Pool {
     if (session.isOver) return;
     this.#serve(session);
     if (this.target.version === "h2") {
-      if (this.#waiting.length > 0) this.#grow();
+      if (this.#waiting.size > 0) this.#grow();
     } else if (session.codec.canRequest && !this.#usable.includes(session)) this.#usable.push(session);
   }
 
@@ -74,7 +76,7 @@ export class Pool {
     this.retire(session);
     this.#open.delete(session);
     this.service.releaseBackend();
-    if (this.#waiting.length > 0) this.#grow();
+    if (this.#waiting.size > 0) this.#grow();
     else if (this.isEmpty) this.service.forget(this);
   }
 
@@ -92,10 +94,11 @@ export class Pool {
   }
 
   #serve(session: BackendSession): void {
-    while (this.#waiting.length > 0) {
-      const exchange = this.#waiting[0]!;
-      if (session.start(exchange) !== "started") return;
-      if (this.#waiting[0] === exchange) this.#waiting.shift();
+    for (const exchange of this.#waiting) {
+      if (!session.takes(exchange)) return;
+      // Before it is started: one that fails at once may come back to wait.
+      this.#waiting.delete(exchange);
+      session.start(exchange);
     }
   }
 
@@ -103,7 +106,7 @@ export class Pool {
     // How many one connection takes, the newest will tell.
     if (this.#usable.some(({ isSettled }) => !isSettled)) return;
     const each = this.target.version === "h2" ? STREAMS_PER_CONNECTION : 1;
-    while (!this.#isClosed && this.#dialling * each < this.#waiting.length) {
+    while (!this.#isClosed && this.#dialling * each < this.#waiting.size) {
       if (!this.service.takeBackend()) return this.#failed(503);
       void this.#dial();
     }
@@ -126,13 +129,19 @@ export class Pool {
     if (this.target.version === "h2") this.#usable.push(session);
     this.ready(session, false);
     session.noteIdle();
-    if (this.#waiting.length > 0) this.#grow();
+    if (this.#waiting.size > 0) this.#grow();
   }
 
   /** No connection came: one request less can be served, or none where nothing else will come. */
   #failed(status: number): void {
-    if (this.target.version === "http/1.1") return this.#waiting.shift()?.refuse(status);
+    if (this.target.version === "http/1.1") {
+      const [first] = this.#waiting;
+      if (first !== undefined) this.#waiting.delete(first);
+      return first?.refuse(status);
+    }
     if (this.#usable.length > 0 || this.#dialling > 0) return;
-    for (const exchange of this.#waiting.splice(0)) exchange.refuse(status);
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const exchange of waiting) exchange.refuse(status);
   }
 }
