@@ -7,6 +7,7 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { exportConfig } from "../config/export.ts";
+import { requireRevision } from "../control/changes.ts";
 import type { ConnectionEvent } from "../observe/events.ts";
 import { contains, parseAddressOrCidr } from "../policy/cidr.ts";
 import { canonicalCountryCode, COUNTRY_WANTED } from "../policy/country_codes.ts";
@@ -46,7 +47,8 @@ export function operationService(plane: ControlPlane): Methods {
   return {
     getStatus: look(plane, getStatus, () => ({ status: statusMessage(plane, Date.now()) })),
     ...connectionMethods(plane),
-    reload: mutation(plane, reload, async () => {
+    reload: mutation(plane, reload, async ({ expectedRevision }) => {
+      requireRevision(expectedRevision, plane.served().revision);
       const outcomes = await plane.reload();
       const results = outcomes.map(({ what, timeMs, problem }) => ({
         what,
@@ -55,7 +57,8 @@ export function operationService(plane: ControlPlane): Methods {
       }));
       return { results, generation: plane.served().generation };
     }),
-    createSnapshot: mutation(plane, createSnapshot, async ({ path }, { signal }) => {
+    createSnapshot: mutation(plane, createSnapshot, async ({ path, expectedRevision }, { signal }) => {
+      requireRevision(expectedRevision, plane.served().revision);
       if (path !== "" && !path.startsWith("/")) throw invalid("path", "an absolute path", quote(path));
       const { sizeBytes, ...rest } = await plane.snapshot(path === "" ? undefined : path, signal);
       return { ...rest, sizeBytes: BigInt(sizeBytes) };
@@ -97,7 +100,9 @@ function connectionMethods(plane: ControlPlane): ConnectionMethods {
       };
     }),
     watchConnections: watchMethod(plane),
-    closeConnections: mutation(plane, closeConnections, async ({ filter: message, all }) => {
+    closeConnections: mutation(plane, closeConnections, async (request) => {
+      const { filter: message, all, expectedRevision } = request;
+      requireRevision(expectedRevision, plane.served().revision);
       const filter = readFilter(plane, message);
       if (!all && Object.keys(filter).length === 0) {
         throw invalid("filter", "a condition, or all = true to end every connection");

@@ -49,7 +49,9 @@ export function revisionService(plane: ControlPlane): Methods {
     confirm: mutation(
       plane,
       confirm,
-      async ({ revision }) => ({ revision: await plane.changes.confirm(revision) }),
+      async ({ revision, expectedRevision }) => ({
+        revision: await plane.changes.confirm(revision, expectedRevision),
+      }),
     ),
     ...historyMethods(plane),
     rollback: rollbackMethod(plane),

@@ -137,10 +137,7 @@ export class Changes {
   }
 
   #refuse<Value>({ expectedRevision, kind }: ChangeRequest<Value>, current: number): void {
-    if (expectedRevision !== undefined && expectedRevision !== current) {
-      const text = `revision ${expectedRevision} was expected, and ${current} is the current one`;
-      throw new ProxyError("conflict", text, { field: "expected_revision" });
-    }
+    requireRevision(expectedRevision, current);
     const pending = this.pending;
     if (pending === undefined || kind === "revert") return;
     const when = new Date(pending.deadlineMs).toISOString();
@@ -184,11 +181,13 @@ export class Changes {
    * Keeps the change that waits.
    *
    * @param revision which one; 0 = whichever
+   * @param expectedRevision as in {@linkcode ChangeRequest}
    * @returns its revision
-   * @throws ProxyError precondition when none waits, or another one
+   * @throws ProxyError conflict; precondition when none waits, or another one
    */
-  confirm(revision: number): Promise<number> {
+  confirm(revision: number, expectedRevision?: number): Promise<number> {
     return this.#options.turns.run(() => {
+      requireRevision(expectedRevision, this.#options.store.revision);
       const pending = this.pending;
       if (pending === undefined) throw new ProxyError("precondition", "no change waits for a confirmation");
       if (revision !== 0 && revision !== pending.revision) {
@@ -224,4 +223,16 @@ export class Changes {
       await this.makeNow({ author: "system", kind: "expiry", edit });
     });
   }
+}
+
+/**
+ * Refuses what was asked for with another revision in mind.
+ *
+ * @param expected absent = any
+ * @throws ProxyError conflict
+ */
+export function requireRevision(expected: number | undefined, current: number): void {
+  if (expected === undefined || expected === current) return;
+  const text = `revision ${expected} was expected, and ${current} is the current one`;
+  throw new ProxyError("conflict", text, { field: "expected_revision" });
 }

@@ -142,4 +142,13 @@ export const QUESTIONS: readonly Row[] = [
     /1 to 128 characters/,
     (api) => api.removeRoute({ id: 1 }, { headers: { "idempotency-key": "k".repeat(129) } }),
   ],
+  ["Aborted", "expected_revision", /1 was expected/, (api) => api.confirm({ expectedRevision: 1 })],
+  [
+    "Aborted",
+    "expected_revision",
+    /1 was expected/,
+    (api) => api.closeConnections({ all: true, expectedRevision: 1 }),
+  ],
+  ["Aborted", "expected_revision", /1 was expected/, (api) => api.reload({ expectedRevision: 1 })],
+  ["Aborted", "expected_revision", /1 was expected/, (api) => api.createSnapshot({ expectedRevision: 1 })],
 ];
