@@ -11,6 +11,7 @@ import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
 import type { LogEvent } from "../support/program.ts";
 import { freePort } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { L7Peer, RawPeer } from "./l7_peer.ts";
 import { eachPair, NAME_OF, openScene, VERSIONS } from "./l7_scene.ts";
@@ -147,4 +148,14 @@ Deno.test("without [log] requests no line tells of a request", async () => {
     await program.connectionEvent({ reason: "client_eof" });
     assert.doesNotMatch(program.output.stdout, /untold/);
   });
+});
+
+Deno.test("at level debug each request has its line, of that level", async () => {
+  await using scene = await openScene();
+  const tables = { listeners: [{ routes: scene.routes }], log: { level: "debug" } };
+  await using proxy = await startProxy(tables);
+  await using client = await L7Peer.open(scene.site, { addr: proxy.addr, name: NAME_OF.h2 }, "h2");
+  await client.answer({ path: "/told" });
+  const event = await proxy.program.event(({ path }) => path === "/told");
+  assert.equal(event["level"], "debug");
 });
