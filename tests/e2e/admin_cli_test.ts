@@ -102,6 +102,18 @@ Deno.test("apply brings a server to what a file says, and export gives a file th
   assert.equal(await run(proxy, "apply", "-f", file, "--prune"), "no difference\nrevision 3\n");
   await Deno.writeTextFile(file, await run(proxy, "export"));
   assert.equal(await run(proxy, "apply", "-f", file, "--prune"), "no difference\nrevision 3\n");
+  await Deno.writeTextFile(file, configText({ listeners }));
+  assert.equal(await run(proxy, "apply", "-f", file), "no difference\nrevision 3\n");
+  assert.equal(
+    await run(proxy, "apply", "-f", file, "--prune"),
+    "- firewall block ip 192.0.2.1\nrevision 4\n",
+  );
+  const expires = new Date(Date.now() - 60_000);
+  await Deno.writeTextFile(
+    file,
+    configText({ listeners, firewall: { rules: [{ type: "ip", value: "192.0.2.2", expires }] } }),
+  );
+  assert.equal(await run(proxy, "apply", "-f", file, "--prune"), "no difference\nrevision 4\n");
 });
 
 Deno.test("apply takes back what nobody confirms, and says until when", async () => {
@@ -204,6 +216,13 @@ Deno.test("routes update changes what is named of a layer-7 route and nothing el
   ]);
   await run(proxy, "routes", "update", "l7.test", "--backend-protocol", "http/1.1");
   assert.deepEqual(await route(), { ...first, backend_protocol: "BACKEND_PROTOCOL_HTTP1" });
+  await run(proxy, "routes", "update", "l7.test", "--acme-backend", "127.0.0.1:7");
+  assert.deepEqual(await route(), {
+    ...first,
+    backend_protocol: "BACKEND_PROTOCOL_HTTP1",
+    acme_backend: "127.0.0.1:7",
+  });
+  await run(proxy, "routes", "update", "l7.test", "--acme-backend", "");
   await run(proxy, "routes", "update", "l7.test", "--backend-tls", "--backend-server-name", "b.test");
   const secure = await route();
   assert.deepEqual([secure.backend_tls, secure.backend_protocol, secure.backend_server_name], [
@@ -238,7 +257,7 @@ Deno.test("routes update changes what is named of a layer-7 route and nothing el
     "2",
   );
   assert.equal(conflict.code, 1);
-  assert.match(conflict.stderr, /^mc-proxy: .*revision.*6.*\n$/);
+  assert.match(conflict.stderr, /^mc-proxy: .*revision.*8.*\n$/);
   const nothing = await refused(proxy, "routes", "update", "l7.test");
   assert.deepEqual([nothing.code, nothing.stderr], [
     2,
