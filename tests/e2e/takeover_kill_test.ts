@@ -15,12 +15,13 @@ import { type Proxy, startProxy } from "../support/proxy.ts";
 import { addRule, ADMIN_SOCKET, adminOf } from "./admin_api.ts";
 import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
 import { eventually } from "./eventually.ts";
+import { halted } from "./halted.ts";
 
 type Side = "old" | "new";
 
 interface Row {
   /** Who stands still. */
-  readonly halted: Side;
+  readonly side: Side;
   /** Where. */
   readonly step: string;
   /** Who is killed there. */
@@ -33,12 +34,12 @@ const OLD_STEPS = ["asked", "admin_released", "database_released", "handed_over"
 const NEW_STEPS = ["released", "opened", "listening", "administering"];
 const ALL_ROWS: readonly Row[] = [
   ...OLD_STEPS.flatMap((step) => [
-    { halted: "old" as const, step, victim: "old" as const, isLost: false },
-    { halted: "old" as const, step, victim: "new" as const, isLost: step === "handed_over" },
+    { side: "old" as const, step, victim: "old" as const, isLost: false },
+    { side: "old" as const, step, victim: "new" as const, isLost: step === "handed_over" },
   ]),
   ...NEW_STEPS.flatMap((step) => [
-    { halted: "new" as const, step, victim: "new" as const, isLost: false },
-    { halted: "new" as const, step, victim: "old" as const, isLost: false },
+    { side: "new" as const, step, victim: "new" as const, isLost: false },
+    { side: "new" as const, step, victim: "old" as const, isLost: false },
   ]),
 ];
 /** Half of them, each step once, unless there is time for all. */
@@ -52,10 +53,10 @@ Deno.test("a kill at any step of a hand-over leaves one server, all streams and 
   const rows = [...ROWS];
   const lane = async (): Promise<void> => {
     for (let row = rows.shift(); row !== undefined; row = rows.shift()) {
-      const { halted, step, victim } = row;
+      const { side, step, victim } = row;
       const told = row;
       await t.step({
-        name: `${halted} at ${step}: kill ${victim}`,
+        name: `${side} at ${step}: kill ${victim}`,
         fn: () => kill(told),
         sanitizeOps: false,
         sanitizeResources: false,
@@ -81,7 +82,7 @@ Deno.test({
     await using streams = await EchoStreams.open(proxy, 3);
     const args = ["server", "-c", proxy.config.path, "--takeover", "--testing-only-halt-at", "listening"];
     await using next = new Program(args);
-    await next.event(({ event }) => event === "halted", 30_000);
+    await halted(next);
     const { successor } = await proxy.program.event(({ event }) => event === "successor_killed", 90_000);
     assert.equal(successor, next.pid);
     await next.completed();
@@ -92,23 +93,23 @@ Deno.test({
   },
 });
 
-async function kill({ halted, step, victim, isLost }: Row): Promise<void> {
+async function kill({ side, step, victim, isLost }: Row): Promise<void> {
   await using backend = echoBackend();
   const halt = ["--testing-only-halt-at", step];
   await using proxy = await startProxy({
     listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
     grpc: ADMIN_SOCKET,
     proxy: { workers: 1, shutdown_timeout: "60s" },
-  }, { args: halted === "old" ? halt : [] });
+  }, { args: side === "old" ? halt : [] });
   const old = proxy.program;
   await addRule(proxy.config.folder);
   await using streams = await EchoStreams.open(proxy, 3);
   const args = ["server", "-c", proxy.config.path, "--takeover"];
-  await using next = new Program([...args, ...halted === "new" ? halt : []]);
-  const stopped = halted === "old" ? old : next;
+  await using next = new Program([...args, ...side === "new" ? halt : []]);
+  const stopped = side === "old" ? old : next;
   const dead = victim === "old" ? old : next;
   const heir = victim === "old" ? next : old;
-  await stopped.event((event) => event["event"] === "halted", 30_000);
+  await halted(stopped);
   dead.signal("SIGKILL");
   await dead.completed();
   heir.signal("SIGCONT");

@@ -16,6 +16,7 @@ import { type ProgramCommand, programCommand, PROJECT_FOLDER } from "../support/
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { addRule, ADMIN_SOCKET, adminOf, codeOf } from "./admin_api.ts";
 import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
+import { halted } from "./halted.ts";
 
 const NEWER = MIGRATIONS.length + 1;
 
@@ -71,7 +72,7 @@ Deno.test("the old version serves on and writes nothing when the newer one fails
   await using streams = await EchoStreams.open(proxy, 2);
   const args = ["server", "-c", proxy.config.path, "--takeover"];
   await using next = new Program([...args, "--testing-only-halt-at", "opened"], { command });
-  await next.event(({ event }) => event === "halted", 30_000);
+  await halted(next);
   next.signal("SIGKILL");
   await proxy.program.event(({ event }) => event === "database_lost", 20_000);
   await proxy.program.event(({ step }) => step === "taken_back");

@@ -15,6 +15,7 @@ import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
 import { addRule, ADMIN_SOCKET, adminOf, codeOf } from "./admin_api.ts";
 import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
+import { halted } from "./halted.ts";
 
 function start(backend: Backend, ...args: string[]): Promise<Proxy> {
   return startProxy({
@@ -57,7 +58,7 @@ Deno.test("changes are refused with UNAVAILABLE until the old server is relieved
   await using backend = echoBackend();
   await using proxy = await start(backend, "--testing-only-halt-at", "handed_over");
   await using next = successor(proxy);
-  await proxy.program.event(({ event }) => event === "halted");
+  await halted(proxy.program);
   await next.ready();
   await using admin = await adminOf(proxy.config.folder);
   assert.equal(await codeOf(addRule(proxy.config.folder)), "Unavailable");
@@ -147,3 +148,25 @@ Deno.test("a stop that comes while it takes over leaves the old server as it was
   proxy.program.signal("SIGTERM");
   assert.equal((await proxy.program.completed()).code, 0);
 });
+
+for (const step of ["asked", "database_released"]) {
+  Deno.test(`a stop of the old server at step ${step} drains it, and the new one serves`, async () => {
+    await using backend = echoBackend();
+    await using proxy = await start(backend, "--testing-only-halt-at", step);
+    await using streams = await EchoStreams.open(proxy, 1);
+    await using next = successor(proxy);
+    await halted(proxy.program);
+    proxy.program.signal("SIGTERM");
+    proxy.program.signal("SIGCONT");
+    await proxy.program.event(({ event }) => event === "draining");
+    for (const stream of streams.all) await stream.turns();
+    await streams.stop();
+    const { code, stderr } = await proxy.program.completed();
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    await next.ready(30_000);
+    assert.equal(await addRule(proxy.config.folder), 2);
+    await using stream = await EchoStream.open(proxy);
+    await stream?.stop();
+    await stopQuietly({ ...proxy, program: next });
+  });
+}
