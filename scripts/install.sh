@@ -13,7 +13,7 @@ usage: install.sh [--binary FILE] [--sysctl] [--root DIR]    install or upgrade
 --purge        remove database, snapshots, configuration and user as well
 
 A version goes to /opt/mc-proxy/VERSION-HASH/ and is never overwritten; /usr/local/bin/mc-proxy links to it, and
-/opt/mc-proxy/previous to the one before. A running server goes on with its version until it is restarted.
+/opt/mc-proxy/previous to the one before. A running server goes on with its version until it is restarted, or relieved by the new one.
 USAGE
 }
 
@@ -126,7 +126,7 @@ install_all() {
   put_files
   enable_units
   if is_live && systemctl --quiet is-active mc-proxy.service; then
-    say "the running server keeps its version until: systemctl restart mc-proxy"
+    say "the running server keeps its version until: touch /run/mc-proxy/takeover && systemctl reload mc-proxy"
   else
     say "installed; then: mc-proxy check -c /etc/mc-proxy/mc-proxy.toml && systemctl start mc-proxy"
   fi

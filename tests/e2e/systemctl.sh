@@ -1,8 +1,16 @@
 #!/bin/bash
 # Stands in for systemctl where no systemd runs: starts, signals and stops what the units in $UNITS say, with standard
-# output in $LOG; with AS_UNIT as the unit's user and with its capabilities, and nothing else of its sandbox. What works
-# without systemd goes to the real one; what only it can do is noted in $LOG.systemctl.
+# output in $LOG; with AS_UNIT as the unit's user, with its capabilities, files and /proc, and nothing else of its
+# sandbox. What works without systemd goes to the real one; what only it can do is noted in $LOG.systemctl.
 set -u
+
+# `as-unit FOLDER COMMAND…`, in a mount namespace of its own: ProtectSystem=strict, ProtectProc=invisible, ProcSubset=pid.
+if [ "$1" = as-unit ]; then
+  mount --bind "$2" "$2" && mount -o remount,bind,ro / && mount -t proc -o subset=pid,hidepid=invisible proc /proc || exit 1
+  shift 2
+  exec "$@"
+fi
+
 case $* in *--root=*) exec /usr/bin/systemctl "$@" ;; esac
 if [ "$1" = --quiet ]; then shift; fi
 case $* in daemon-reload | *.timer) echo "$*" >>"$LOG.systemctl" && exit 0 ;; esac
@@ -15,7 +23,7 @@ if [ -n "${AS_UNIT-}" ]; then
   caps=${caps#CAP_}
   umask "$(value_of UMask)"
   if [ -n "$folder" ]; then install -d -m "$(value_of RuntimeDirectoryMode)" -o "$user" -g "$user" "/run/$folder"; fi
-  as=(setpriv --reuid "$user" --regid "$user" --init-groups --no-new-privs
+  as=(unshare -m "$0" as-unit "/var/lib/$(value_of StateDirectory)" setpriv --reuid "$user" --regid "$user" --init-groups --no-new-privs
     "--inh-caps=-all${caps:+,+${caps,,}}" "--ambient-caps=-all${caps:+,+${caps,,}}" "--bounding-set=-all${caps:+,+${caps,,}}")
 fi
 
