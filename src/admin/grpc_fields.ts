@@ -61,6 +61,18 @@ export function headersOf(fields: Fields): Headers | undefined {
   }
 }
 
+/** What the trailers of an answer may come to: clients take 8 KiB and more. */
+const TRAILER_LENGTH_MAX = 8_192;
+
+/** How a call has ended, cut to its code where its error is too long for a client. */
+export function trailerFields(trailer: Headers | undefined): Fields {
+  const fields = fieldsOf(trailer);
+  const length = fields.reduce((sum, text) => sum + text.length, 0);
+  if (length <= TRAILER_LENGTH_MAX) return fields;
+  const code = Number(trailer?.get("grpc-status") ?? Code.Internal);
+  return statusFields(code, "what is wrong takes too long to say");
+}
+
 /** The same the other way round. */
 export function fieldsOf(headers: Headers | undefined): Fields {
   return [...headers ?? []].flat();

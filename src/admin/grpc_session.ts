@@ -24,7 +24,7 @@ import {
 } from "./call_limits.ts";
 import { CALLER, type Caller } from "./caller.ts";
 import { GrpcCall } from "./grpc_call.ts";
-import { BUSY, fieldsOf, headersOf, refusal, UNREAD } from "./grpc_fields.ts";
+import { BUSY, fieldsOf, headersOf, refusal, trailerFields, UNREAD } from "./grpc_fields.ts";
 
 /** What a session works with. */
 export interface GrpcSessionOptions {
@@ -201,7 +201,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
         this.#options.answers.release(bytes.length);
       }
     }
-    this.#connection.trailers(streamId, isRefused ? UNREAD : fieldsOf(trailer));
+    this.#connection.trailers(streamId, isRefused ? UNREAD : trailerFields(trailer));
     // A client that answers early doesn't want the rest of the request (RFC 9113 §8.1).
     if (!call.body.isEnded) this.#connection.reset(streamId, ErrorCode.NO_ERROR);
   }

@@ -9,6 +9,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "./gen/grpc/health/v1/health_pb.ts";
+import { quote } from "../state/issue.ts";
 import { ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 
 /** Names of what can be asked for; empty = the whole server. */
@@ -48,7 +49,7 @@ export function healthService(state: HealthState): ServiceImpl<typeof Health> {
     check: ({ service }) => {
       const status = state.statusOf(service);
       if (status === ServingStatus.SERVICE_UNKNOWN) {
-        throw new ConnectError(`there is no service "${service}"`, Code.NotFound);
+        throw new ConnectError(`there is no service ${quote(service)}`, Code.NotFound);
       }
       return { status };
     },

@@ -5,7 +5,7 @@
  */
 
 import { ProxyError } from "../errors.ts";
-import type { Issue } from "../state/issue.ts";
+import { type Issue, quote } from "../state/issue.ts";
 
 /** One mistake in the TOML file. Its path is empty for a file that is no TOML. */
 export interface ConfigIssue extends Issue {
@@ -50,11 +50,8 @@ export function formatIssue(issue: ConfigIssue): string {
   return `${place}: wanted ${issue.wanted}, got ${issue.got}${hint}`;
 }
 
-const SHOWN_MAX = 60;
-
 /**
- * A value of the TOML file as a message shows it. Text of several lines is never shown: it may be a key that was
- * pasted where its path belongs.
+ * A value of the TOML file as a message shows it; text as {@linkcode quote} does.
  *
  * @param value as the TOML parser gave it; undefined = absent
  * @returns such as `"abc"`, `5`, `a table`, `nothing`
@@ -66,11 +63,5 @@ export function describeValue(value: unknown): string {
   if (Object.prototype.toString.call(value) === "[object Object]") return "a table";
   // 1.0 is no whole number to TOML.
   if (typeof value === "number" && Number.isInteger(value)) return value.toFixed(1);
-  if (typeof value !== "string") return String(value);
-  // deno-lint-ignore no-control-regex -- control characters are what it looks for
-  if (/[\x00-\x1f\x7f]|-----BEGIN/.test(value)) {
-    return `a text of ${value.length} characters that is not shown`;
-  }
-  if (value.length > SHOWN_MAX) return `"${value.slice(0, SHOWN_MAX)}…" (${value.length} characters)`;
-  return JSON.stringify(value);
+  return typeof value === "string" ? quote(value) : String(value);
 }

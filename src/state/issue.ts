@@ -36,7 +36,15 @@ export function isSameEndpoint(endpoint: Endpoint, parsed: Endpoint | undefined)
   return parsed !== undefined && parsed.host === endpoint.host && parsed.port === endpoint.port;
 }
 
-/** A string as an error message shows it. */
+const SHOWN_MAX = 60;
+
+/**
+ * A string as an error message shows it: its beginning when it is long. Text of several lines is never shown: it may be
+ * a key that was pasted where its path belongs.
+ */
 export function quote(text: string): string {
+  // deno-lint-ignore no-control-regex -- control characters are what it looks for
+  if (/[\x00-\x1f\x7f]|-----BEGIN/.test(text)) return `a text of ${text.length} characters that is not shown`;
+  if (text.length > SHOWN_MAX) return `"${text.slice(0, SHOWN_MAX)}…" (${text.length} characters)`;
   return JSON.stringify(text);
 }

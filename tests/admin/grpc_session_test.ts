@@ -35,6 +35,7 @@ class Host implements AsyncDisposable {
     conn: Deno.Conn,
     socket: Socket,
     answer: Answer,
+    error: string,
   ) {
     this.#server = server;
     this.conn = conn;
@@ -45,7 +46,9 @@ class Host implements AsyncDisposable {
           status: 200,
           header: new Headers({ "content-type": "application/grpc" }),
           body: answer(request),
-          trailer: new Headers({ "grpc-status": "0" }),
+          trailer: new Headers(
+            error === "" ? { "grpc-status": "0" } : { "grpc-status": "5", "grpc-message": error },
+          ),
         }),
       { method: { methodKind: "unary" }, requestPath: PATH },
     ) as unknown as UniversalHandler;
@@ -64,14 +67,14 @@ class Host implements AsyncDisposable {
     });
   }
 
-  static async start(answer: Answer = async function* () {}): Promise<Host> {
+  static async start(answer: Answer = async function* () {}, error = ""): Promise<Host> {
     const accepted = Promise.withResolvers<Socket>();
     const server = createServer({ allowHalfOpen: true }, accepted.resolve);
     const listening = Promise.withResolvers<void>();
     server.listen(0, "127.0.0.1", listening.resolve);
     await listening.promise;
     const conn = await Deno.connect({ hostname: "127.0.0.1", port: (server.address() as AddressInfo).port });
-    return new Host(server, conn, await accepted.promise, answer);
+    return new Host(server, conn, await accepted.promise, answer, error);
   }
 
   /** Lets the clock say `nowMs`, and the session look at it. */
@@ -254,6 +257,14 @@ Deno.test("GrpcSession answers what is no gRPC in HTTP's words, and wants nothin
     "9 415 accept-post application/grpc end",
     "11 200 content-type application/grpc grpc-status 12 grpc-message there is no such method here end",
   ]);
+});
+
+Deno.test("GrpcSession cuts an error that no client would take to its code", async () => {
+  await using host = await Host.start(async function* () {}, "x".repeat(100_000));
+  using client = new RawGrpc(host.conn);
+  await client.send(greeting(), callHeaders(1, PATH), lastMessage(1));
+  const line = await client.line(/^HEADERS 1 trailers/);
+  assert.equal(line, "HEADERS 1 trailers grpc-status 5 grpc-message what is wrong takes too long to say end");
 });
 
 Deno.test("GrpcSession's calls hold a message of a stream of requests, however long it is", async () => {

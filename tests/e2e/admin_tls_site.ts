@@ -39,6 +39,7 @@ export class AdminSite implements AsyncDisposable {
     kind: "mutual" | "server only",
     more: object = {},
     route: RouteTable = { hostname: "a.test", backend: "127.0.0.1:1" },
+    log: Readonly<Record<string, unknown>> = {},
   ): Promise<AdminSite> {
     const files = await writeConfig({});
     const own = await CertificateAuthority.create("CN=server CA");
@@ -68,6 +69,7 @@ export class AdminSite implements AsyncDisposable {
         ...more,
       },
       proxy: { workers: 1 },
+      log,
     });
     return new AdminSite(files, proxy, addr, clients);
   }
