@@ -8,6 +8,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { inSlices } from "../net/in_slices.ts";
 import { type DecisionRule, judgeClient } from "../policy/firewall.ts";
 import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
 import { buildFirewallTables } from "../state/firewall_draft.ts";
@@ -37,7 +38,7 @@ import {
 import { look } from "./mutations.ts";
 import { findListener, invalid, readRule } from "./requests.ts";
 import { certificateMessage } from "./status.ts";
-import { inSlices, StateCache } from "./state_cache.ts";
+import { StateCache } from "./state_cache.ts";
 
 type Methods = Pick<ServiceImpl<typeof ProxyAdminService>, "explain" | "tryRules">;
 

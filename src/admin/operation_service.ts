@@ -9,7 +9,7 @@ import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { exportConfig } from "../config/export.ts";
 import { requireRevision } from "../control/changes.ts";
 import type { ConnectionEvent } from "../observe/events.ts";
-import { contains, parseAddressOrCidr } from "../policy/cidr.ts";
+import { ADDRESS_OR_CIDR_WANTED, contains, parseAddressOrCidr } from "../policy/cidr.ts";
 import { canonicalCountryCode, COUNTRY_WANTED } from "../policy/country_codes.ts";
 import type { ConnectionFilter } from "../proxy/connection_query.ts";
 import { quote } from "../state/issue.ts";
@@ -149,7 +149,7 @@ function readFilter(plane: ControlPlane, message: FilterMessage | undefined): Co
 
 function readRange(text: string): string {
   if (parseAddressOrCidr(text) !== undefined) return text;
-  throw invalid("filter.client", "an IP address, or a CIDR with host bits zero", quote(text));
+  throw invalid("filter.client", ADDRESS_OR_CIDR_WANTED, quote(text));
 }
 
 function readCountry(text: string): string {

@@ -7,7 +7,7 @@
 
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { ProxyError } from "../errors.ts";
-import { parseAddressOrCidr } from "../policy/cidr.ts";
+import { ADDRESS_OR_CIDR_WANTED, parseAddressOrCidr } from "../policy/cidr.ts";
 import { canonicalHostname, HOSTNAME_WANTED } from "../policy/hostname.ts";
 import { canonicalRuleValue } from "../policy/rule_value.ts";
 import { quote } from "../state/issue.ts";
@@ -81,7 +81,7 @@ export function readListener(message: ListenerMessage, field = "listener"): List
       if (range !== undefined) return range;
       throw invalid(
         `${field}.trusted_proxies[${index}]`,
-        "an IP address, or a CIDR with host bits zero",
+        ADDRESS_OR_CIDR_WANTED,
         quote(text),
       );
     }),

@@ -4,9 +4,9 @@
  * @module
  */
 
+import { inSlices } from "../net/in_slices.ts";
 import type { RuntimeState } from "../state/runtime_state.ts";
 import { buildRuntimeState } from "../state/runtime_state.ts";
-import type { Sliced } from "../state/slices.ts";
 import type { ControlPlane } from "./control_plane.ts";
 
 /** Builds a state when it is asked for, and keeps it until the configuration changes. */
@@ -30,14 +30,5 @@ export class StateCache {
       this.#built = { revision, state };
     }
     return await this.#built.state;
-  }
-}
-
-/** Lets the event loop run between two slices. */
-export async function inSlices<Result>(computation: Sliced<Result>): Promise<Result> {
-  for (;;) {
-    const step = computation.next();
-    if (step.done === true) return step.value;
-    await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }

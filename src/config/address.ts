@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ADDRESS_OR_CIDR_WANTED } from "../policy/cidr.ts";
 import { canonicalHostname, HOSTNAME_WANTED } from "../policy/hostname.ts";
 import { canonicalRuleValue } from "../policy/rule_value.ts";
 import {
@@ -54,7 +55,7 @@ export const RULE_VALUES: Readonly<Record<FirewallRuleType, Kind<string>>> = {
 
 /** One address or a range; an address stays as it is. */
 export const IP_OR_CIDR: Kind<string> = {
-  wanted: "an IP address, or a CIDR with host bits zero",
+  wanted: ADDRESS_OR_CIDR_WANTED,
   decode: (raw, folder) => RULE_VALUES.ip.decode(raw, folder) ?? RULE_VALUES.cidr.decode(raw, folder),
   wantedOf: (text) => text.includes("/") ? RULE_VALUES.cidr.wantedOf!(text) : IP_OR_CIDR.wanted,
 };

@@ -61,11 +61,15 @@ export class WorkerQueries {
     await this.#ask((query) => ({ type: "list", query, filter, limit }), (column, answer) => {
       if (answer.type !== "listed") return true;
       totals.set(column, answer.total);
-      for (const connection of answer.connections) connections.push({ ...connection, worker: column });
+      // Whatever a worker says, no more is held than was asked for.
+      const room = Math.max(0, limit - connections.length);
+      for (const connection of answer.connections.slice(0, room)) {
+        connections.push({ ...connection, worker: column });
+      }
       return answer.isLast;
     });
     const total = [...totals.values()].reduce((sum, count) => sum + count, 0);
-    return { connections: connections.slice(0, limit), total };
+    return { connections, total };
   }
 
   /** Ends the open connections that match. @param afterMs 0 = now @returns how many match */

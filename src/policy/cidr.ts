@@ -6,6 +6,9 @@
 
 import { addressBits, type IpAddress, ipv4Address, ipv6Address, parseIpAddress } from "./ip_address.ts";
 
+/** What is wanted where an address or a range may stand. */
+export const ADDRESS_OR_CIDR_WANTED = "an IP address, or a CIDR with host bits zero";
+
 /** A range of addresses: all that share the first `prefixLength` bits of `address`. */
 export interface Cidr {
   /** The network address: every bit after the prefix is 0. */

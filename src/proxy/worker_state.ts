@@ -6,13 +6,13 @@
 
 import { ProxyError } from "../errors.ts";
 import { CountryDatabase } from "../net/geoip.ts";
+import { inSlices } from "../net/in_slices.ts";
 import type { IpAddress } from "../policy/ip_address.ts";
 import type { Change } from "../state/change.ts";
 import { changeRuntimeState, emptyRuntimeState, type RuntimeState } from "../state/runtime_state.ts";
 import { DEFAULT_LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { LimitMode } from "../state/settings.ts";
-import type { Sliced } from "../state/slices.ts";
 import { BoundListener } from "./listener.ts";
 import type { PemPiece, PrepareMessage, RoutePems, SlotOwners, StateOptions } from "./messages.ts";
 import { RouteCertificates } from "./route_certificates.ts";
@@ -203,13 +203,4 @@ export class WorkerState {
 
 function noParts(): Parts {
   return { changes: [], pemPieces: [], routePems: [] };
-}
-
-/** Lets the event loop run between two slices, so that no change holds up connections. */
-async function inSlices<Result>(computation: Sliced<Result>): Promise<Result> {
-  for (;;) {
-    const step = computation.next();
-    if (step.done === true) return step.value;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
 }

@@ -6,7 +6,7 @@
 
 import { canonicalHostname, DEFAULT_HOSTNAME, HOSTNAME_WANTED } from "../policy/hostname.ts";
 import { canonicalRuleValue } from "../policy/rule_value.ts";
-import { parseAddressOrCidr } from "../policy/cidr.ts";
+import { ADDRESS_OR_CIDR_WANTED, parseAddressOrCidr } from "../policy/cidr.ts";
 import { isSameEndpoint, type Issue, quote, validateBackend, validateCount } from "./issue.ts";
 import { LIMITS } from "./limits.ts";
 import {
@@ -74,8 +74,11 @@ export function validateListener(listener: ListenerSeed, path: string): Issue[] 
   for (const [index, text] of listener.trustedProxies.entries()) {
     const range = parseAddressOrCidr(text);
     if (range?.text === text || range?.address.text === text) continue;
-    const wanted = "an IP address, or a CIDR with host bits zero";
-    issues.push({ path: `${path}.trusted_proxies[${index}]`, wanted, got: quote(text) });
+    issues.push({
+      path: `${path}.trusted_proxies[${index}]`,
+      wanted: ADDRESS_OR_CIDR_WANTED,
+      got: quote(text),
+    });
   }
   const indexByHostname = new Map<string, number>();
   for (const [index, route] of listener.routes.entries()) {

@@ -10,6 +10,10 @@ import type { DatabaseSync } from "node:sqlite";
 export const ANSWER_KEPT_MS = 24 * 60 * 60 * 1_000;
 /** Most answers that are kept; beyond it the oldest go. */
 export const ANSWERS_KEPT = 10_000;
+/** Most bytes of them, likewise: the answer to an Apply is as long as its changes. */
+export const ANSWERS_BYTES_KEPT = 64 * 1024 * 1024;
+/** Shorter answers needn't be added up: so many of them together have no more. */
+const SMALL_BYTES = ANSWERS_BYTES_KEPT / ANSWERS_KEPT;
 
 /** An answer and the call that it was given to. */
 export interface KeptAnswer {
@@ -51,4 +55,14 @@ export function keepAnswer(database: DatabaseSync, kept: KeptAnswer): void {
   ).run(author, key, callDigest, answer, timeMs);
   database.prepare("DELETE FROM kept_answers WHERE number <= (SELECT max(number) FROM kept_answers) - ?")
     .run(ANSWERS_KEPT);
+  if (answer.length > SMALL_BYTES) removeBeyond(database, ANSWERS_BYTES_KEPT);
+}
+
+/** Lets go of the oldest answers until the rest has at most so many bytes; the newest stays whatever its size. */
+function removeBeyond(database: DatabaseSync, bytesMax: number): void {
+  database.prepare(
+    "DELETE FROM kept_answers WHERE number < (SELECT max(number) FROM kept_answers) AND number IN (" +
+      "SELECT number FROM (SELECT number, sum(length(answer)) OVER (ORDER BY number DESC) AS bytes " +
+      "FROM kept_answers) WHERE bytes > ?)",
+  ).run(bytesMax);
 }

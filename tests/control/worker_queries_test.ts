@@ -37,6 +37,22 @@ Deno.test("WorkerQueries puts the parts of all workers together and leaves out o
   assert.equal(total, 2);
 });
 
+Deno.test("WorkerQueries holds no more connections than were asked for", async () => {
+  const { queries } = queriesOf([0]);
+  const listed = queries.list({}, 3);
+  const part = {
+    type: "listed",
+    query: 1,
+    connections: [CONNECTION, CONNECTION],
+    total: 9,
+    isLast: false,
+  } as const;
+  for (let count = 0; count < 4; count++) queries.answered(0, part);
+  queries.answered(0, { ...part, isLast: true });
+  const { connections, total } = await listed;
+  assert.deepEqual([connections.length, total], [3, 9]);
+});
+
 Deno.test("WorkerQueries adds up what the workers have closed, and ignores a second answer", async () => {
   const { queries } = queriesOf([0, 1]);
   const closed = queries.close({}, "killed", 0);

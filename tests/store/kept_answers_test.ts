@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { ANSWER_KEPT_MS, ANSWERS_KEPT } from "../../src/store/kept_answers.ts";
+import { ANSWER_KEPT_MS, ANSWERS_BYTES_KEPT, ANSWERS_KEPT } from "../../src/store/kept_answers.ts";
 import { Store } from "../../src/store/store.ts";
 import { Folder, TIME_MS } from "./fixtures.ts";
 
@@ -47,6 +47,22 @@ Deno.test("Store.keepAnswer() counts an answer that is written again once", () =
   assert.ok(store.readAnswer("me", "1", TIME_MS) !== undefined);
   store.keepAnswer({ ...kept, key: "newer", answer: Uint8Array.of(1) });
   assert.equal(store.readAnswer("me", "1", TIME_MS), undefined);
+});
+
+Deno.test("Store.keepAnswer() lets go of the oldest answers when they are too long together", () => {
+  using folder = new Folder();
+  folder.seed();
+  using store = Store.open(folder.database);
+  const keep = (key: string, bytes: number) =>
+    store.keepAnswer({ author: "me", key, callDigest: "d", answer: new Uint8Array(bytes), timeMs: TIME_MS });
+  const kept = () =>
+    ["a", "b", "c", "d"].filter((key) => store.readAnswer("me", key, TIME_MS) !== undefined).join("");
+  keep("a", 1);
+  keep("b", ANSWERS_BYTES_KEPT / 2);
+  keep("c", ANSWERS_BYTES_KEPT / 2);
+  assert.equal(kept(), "bc");
+  keep("d", ANSWERS_BYTES_KEPT + 1);
+  assert.equal(kept(), "d");
 });
 
 Deno.test("Store.commit() writes what waits and the answer with the revision, or nothing of it", () => {

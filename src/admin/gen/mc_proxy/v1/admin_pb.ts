@@ -6,9 +6,13 @@
 //
 // Errors: INVALID_ARGUMENT names the field in its message and in an ErrorDetail; NOT_FOUND; ALREADY_EXISTS;
 // ABORTED with the current revision when `expected_revision` isn't it; FAILED_PRECONDITION, also while a
-// confirmation is pending; UNAVAILABLE when a worker can't prepare the new state. On any of them nothing has
-// changed. Mutations take the metadata `idempotency-key` (at most 128 characters): the first answer is kept for
-// 24 hours and given again to the same call with the same key.
+// confirmation is pending; UNAVAILABLE when a worker can't prepare the new state, or another program holds a
+// listener's port; PERMISSION_DENIED for a mutation by who may only look. On any of them nothing has changed.
+// RESOURCE_EXHAUSTED ends a watch that isn't read.
+//
+// Mutations take the metadata `idempotency-key` (at most 128 characters): the first answer is kept for 24 hours and
+// given again to the same author's same call with the same key; with another call that key is INVALID_ARGUMENT. At
+// most 10,000 answers and 64 MiB are kept, the newest ones. A refusal isn't kept.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
