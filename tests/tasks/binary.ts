@@ -20,6 +20,7 @@ const BEYOND_OLDER: readonly (readonly [why: string, ...files: string[]])[] = [
   [
     "the admin API (its node:net doesn't tell the descriptor, so not who calls)",
     "admin_*_test.ts",
+    "explain_test.ts",
     "runbook_test.ts",
     "takeover_*test.ts",
   ],
