@@ -28,8 +28,8 @@ export function rawRequest(fields: readonly string[], content?: string): Uint8Ar
   return concat(...frames);
 }
 
-/** A field block (RFC 7541 §6.2.2). */
-function literals(fields: readonly string[]): Uint8Array {
+/** A field block of literals (RFC 7541 §6.2.2). */
+export function literals(fields: readonly string[]): Uint8Array {
   const out: number[] = [];
   for (const [index, text] of fields.entries()) {
     if (index % 2 === 0) out.push(0);
