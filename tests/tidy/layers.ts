@@ -35,7 +35,7 @@ const PURE: readonly RegExp[] = [
   /^src\/(reasons|errors)\.ts$/,
   /^src\/config\/(?!load\.ts$)/,
   /^src\/cli\/(admin_specs|admin_text|args|check_report|command_spec|completion|finding|local_specs|render|version)\.ts$/,
-  /^src\/admin\/(answers|certificate_names|codec|der|extended_key_usage|requests)\.ts$/,
+  /^src\/admin\/(answers|certificate_names|codec|decision|der|explain_warnings|explained_hello|extended_key_usage|requests)\.ts$/,
   /^src\/l7\/\w+_rules\.ts$/,
 ];
 
