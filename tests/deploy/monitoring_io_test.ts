@@ -69,7 +69,7 @@ async function printedMetrics(): Promise<Map<string, Map<string, Set<string>>>> 
     assert.equal(code, 0);
     return /^mcproxy_requests_total\{/m.test(stdout) && /reason="unknown_name"/.test(stdout) &&
       samplesOf(stdout);
-  });
+  }, 60_000);
 }
 
 function samplesOf(text: string): Map<string, Map<string, Set<string>>> {

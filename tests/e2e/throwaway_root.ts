@@ -51,7 +51,7 @@ export class ThrowawayRoot implements AsyncDisposable {
     const root = new ThrowawayRoot(folder, holder);
     const isReady = async (): Promise<boolean> =>
       (await root.#enter(["test", "-e", `${folder}/ready`], {}, "")).code === 0;
-    await eventually("the root, or the end of who makes it", async () => hasEnded || await isReady());
+    await eventually("the root, or the end of who makes it", async () => hasEnded || await isReady(), 60_000);
     if (!hasEnded && await root.#hasProgram()) return root;
     await root[Symbol.asyncDispose]();
     return undefined;
