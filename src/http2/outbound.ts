@@ -57,7 +57,7 @@ export function sendData(session: Session, stream: Stream, bytes: Uint8Array, en
   }
   const rest = bytes.length - sent;
   if (rest > 0) {
-    stream.keep(bytes, sent);
+    stream.keep(bytes, sent, session.out.spare);
     session.blocked.add(stream);
     if (!hold(session, rest)) return;
   }
@@ -109,6 +109,7 @@ function flushPart(session: Session, stream: Stream): boolean {
   const trailers = stream.pendingTrailers;
   const ends = last && stream.endAsked && trailers === undefined;
   write(session, stream, stream.release(count), count, ends, count < Math.min(pending, MAX_FRAME_BYTES));
+  if (last) stream.giveUp(session.out.spare);
   if (last && trailers !== undefined) {
     session.pendingBytes -= stream.trailerBytes;
     stream.trailerBytes = 0;

@@ -5,12 +5,11 @@
  */
 
 import { Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./frames.ts";
+import { SpareMemory } from "./spare_memory.ts";
 
 const SLAB_BYTES = 4_096;
 const SLAB_MAX_BYTES = 65_536;
 const HAND_OVER_BYTES = 16_384;
-/** Larger memory isn't kept: it was needed for a peer that didn't read. */
-const SPARE_MAX_BYTES = 1_048_576;
 const NONE = new Uint8Array(0);
 
 /**
@@ -27,11 +26,14 @@ export class OutputBuffer {
   /** Bytes of frames other than HEADERS, CONTINUATION and DATA that wait to be taken. */
   controlBytes = 0;
   #start = 0;
-  /** Memory of a large take that was given back. New memory is cleared, counted and collected: more work than the copy. */
-  #spare: Uint8Array = NONE;
+  /** What was taken last lies in `bytes`, and wasn't given back. */
+  #isShared = false;
   #hint = SLAB_BYTES;
   #lastDataAt = -1;
   #lastDataStreamId = 0;
+
+  /** Nothing is allocated yet. */
+  constructor(readonly spare: SpareMemory = new SpareMemory()) {}
 
   /** Bytes that wait to be taken. */
   get length(): number {
@@ -51,6 +53,7 @@ export class OutputBuffer {
     this.#lastDataAt = -1;
     this.#hint = Math.max(SLAB_BYTES, Math.min(SLAB_MAX_BYTES, Math.max(taken.length, this.#hint >> 1)));
     this.#start = this.end;
+    this.#isShared = true;
     if (taken.length > HAND_OVER_BYTES || this.bytes.length - this.end < FRAME_HEADER_BYTES) {
       this.bytes = NONE;
       this.#start = this.end = 0;
@@ -61,15 +64,14 @@ export class OutputBuffer {
   /** The memory of the last take may be written to again. */
   giveBack(taken: Uint8Array): void {
     const { buffer } = taken;
-    if (buffer !== this.bytes.buffer) {
-      const isLarger = buffer.byteLength > this.#spare.length && buffer.byteLength <= SPARE_MAX_BYTES;
-      if (isLarger && taken.length > HAND_OVER_BYTES) this.#spare = new Uint8Array(buffer);
-    } else if (this.length === 0) this.#start = this.end = 0;
+    if (buffer !== this.bytes.buffer) return this.spare.give(new Uint8Array(buffer));
+    this.#isShared = false;
+    if (this.length === 0) this.#start = this.end = 0;
   }
 
   /** Lets go of memory that nothing waits in, for connections that went quiet. */
   release(): void {
-    this.#spare = NONE;
+    this.spare.release();
     if (this.length > 0) return;
     this.bytes = NONE;
     this.#start = this.end = 0;
@@ -200,10 +202,10 @@ export class OutputBuffer {
     const held = this.end - this.#start;
     const wanted = held + count;
     const size = held === 0 ? Math.max(wanted, this.#hint) : Math.max(wanted, held * 2, this.#hint);
-    const isSpare = wanted <= this.#spare.length && size > SLAB_BYTES;
-    const grown = isSpare ? this.#spare : new Uint8Array(size);
-    if (isSpare) this.#spare = NONE;
+    const grown = this.spare.take(wanted) ?? new Uint8Array(size);
     if (held > 0) grown.set(this.bytes.subarray(this.#start, this.end));
+    if (!this.#isShared) this.spare.give(this.bytes);
+    this.#isShared = false;
     this.bytes = grown;
     this.#start = 0;
     this.end = held;

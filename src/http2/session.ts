@@ -14,6 +14,7 @@ import type { ResolvedOptions } from "./options.ts";
 import { OutputBuffer } from "./output.ts";
 import { ReceiveBudget } from "./receive_budget.ts";
 import { PeerSettings } from "./settings.ts";
+import { BACKEND_SPARE, CLIENT_SPARE, SpareMemory } from "./spare_memory.ts";
 import { Stream } from "./stream.ts";
 
 const RECENT_STREAMS = 256;
@@ -25,7 +26,7 @@ export class Session {
   /** Whether the peer is the client. */
   readonly isServer: boolean;
   /** What waits to be taken. */
-  readonly out: OutputBuffer = new OutputBuffer();
+  readonly out: OutputBuffer;
   /** Our field blocks. */
   readonly encoder: HpackEncoder;
   /** The peer's field blocks. */
@@ -78,6 +79,7 @@ export class Session {
   /** A connection of which nothing was read or written. */
   constructor(readonly options: ResolvedOptions, readonly handler: HttpHandler) {
     this.isServer = options.role === "server";
+    this.out = new OutputBuffer(new SpareMemory(this.isServer ? CLIENT_SPARE : BACKEND_SPARE));
     this.encoder = new HpackEncoder(options.headerTableBytes);
     this.decoder = new HpackDecoder(options.headerTableBytes);
     this.section = new FieldSection(options);
@@ -230,7 +232,8 @@ export class Session {
 
   /**
    * Gives a stream a larger window, by `max` bytes at most, when its content is being taken: to its working size
-   * first, and then each time that a whole window was taken. @returns by how much
+   * first, and then each time that a whole window was taken and the owner holds little of it: else it is the other side
+   * that is slow, and a larger window would only be more to hold and to copy. @returns by how much
    */
   growWindow(stream: Stream, max: number): number {
     if (stream.remoteEnded || max <= 0) return 0;
@@ -241,6 +244,7 @@ export class Session {
       grown = this.budget.open(max);
     } else if (stream.turnoverBytes >= stream.windowBytes) {
       stream.turnoverBytes = 0;
+      if (stream.heldBytes > stream.windowBytes >> 1) return 0;
       grown = this.budget.grow(stream.windowBytes, max);
     }
     stream.windowBytes += grown;

@@ -5,6 +5,7 @@
  */
 
 import type { Fields } from "../wire/http_handler.ts";
+import type { SpareMemory } from "./spare_memory.ts";
 
 const NOTHING = new Uint8Array(0);
 const PENDING_STEP_BYTES = 4_096;
@@ -71,15 +72,16 @@ export class Stream {
    * Keeps a copy of `bytes[from..)` until the peer's windows open. At first in no more memory than it needs: a stream
    * that waits may wait for long, and most hold what one read brought.
    */
-  keep(bytes: Uint8Array, from: number): void {
+  keep(bytes: Uint8Array, from: number, spare: SpareMemory): void {
     const count = bytes.length - from;
     const held = this.pendingBytes;
     if (this.#pendingEnd + count > this.#pending.length) {
       const wanted = held + count;
       const fits = wanted <= this.#pending.length >> 1;
       const steps = Math.ceil(wanted * (held === 0 ? 1 : 1.5) / PENDING_STEP_BYTES);
-      const room = fits ? this.#pending : new Uint8Array(steps * PENDING_STEP_BYTES);
+      const room = fits ? this.#pending : spare.take(wanted) ?? new Uint8Array(steps * PENDING_STEP_BYTES);
       room.set(this.#pending.subarray(this.#pendingStart, this.#pendingEnd));
+      if (!fits) spare.give(this.#pending);
       this.#pending = room;
       this.#pendingStart = 0;
       this.#pendingEnd = held;
@@ -88,14 +90,18 @@ export class Stream {
     this.#pendingEnd += count;
   }
 
-  /** The next `count` pending bytes, which are pending no longer; valid until the next call. */
+  /** The next `count` pending bytes, which are pending no longer; valid until the next call of `keep` or `giveUp`. */
   release(count: number): Uint8Array {
     const bytes = this.#pending.subarray(this.#pendingStart, this.#pendingStart + count);
     this.#pendingStart += count;
-    if (this.#pendingStart === this.#pendingEnd) {
-      this.#pending = NOTHING;
-      this.#pendingStart = this.#pendingEnd = 0;
-    }
     return bytes;
+  }
+
+  /** Lets go of the memory when nothing is pending. */
+  giveUp(spare: SpareMemory): void {
+    if (this.pendingBytes > 0) return;
+    spare.give(this.#pending);
+    this.#pending = NOTHING;
+    this.#pendingStart = this.#pendingEnd = 0;
   }
 }
