@@ -5,6 +5,7 @@
  * @module
  */
 
+import process from "node:process";
 import type { TLSSocket } from "node:tls";
 import { SocketTransport, type SocketTransportOptions } from "./socket_transport.ts";
 import type { TransportHandler } from "./transport.ts";
@@ -14,9 +15,19 @@ const WRITE_BYTES_MAX = 49_152;
 
 /** The stream handle under a socket, as `node:net` uses it (Node's `StreamBase`); a call gives 0 or an error's number. */
 interface StreamHandle {
-  /** Is looked up by `readStart`. Without bytes: the end or an error, which stands in the binding's own state. */
-  onread(this: StreamHandle, bytes?: ArrayBuffer): void;
+  /** Is looked up by `readStart`. What it tells stands in {@linkcode StreamState}. */
+  onread(this: StreamHandle): void;
   readStart(): number;
+  readStop(): number;
+  /** Bytes are put there from now on, and not into an ArrayBuffer each, whose memory makes V8 collect all the time. */
+  useUserBuffer(buffer: Uint8Array): void;
+}
+
+interface TlsHandle extends StreamHandle {
+  /** The TCP connection, whose `onread` calls `receive`. */
+  readonly _nativeTcpHandle: StreamHandle;
+  /** Decrypts, and calls `onread`. */
+  receive(bytes: Uint8Array): void;
   /** Has encrypted the bytes when it returns, and calls `oncomplete` once they are the kernel's. One at a time. */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
 }
@@ -25,9 +36,36 @@ interface WriteRequest {
   readonly oncomplete: (status: number) => void;
 }
 
+/** What the last `onread` was about: bytes that were put into the buffer, or below zero the end or an error. */
+interface StreamState {
+  readonly streamBaseState: Int32Array;
+  readonly kReadBytesOrError: number;
+}
+
+/** What one read brings at most; what the runtime itself reads at once. */
+const READ_BYTES = 65_536;
+
+/** What all connections of a process read with: every read is over before the next begins. */
+class Reader {
+  readonly plain = new Uint8Array(READ_BYTES);
+  readonly cipher = new Uint8Array(READ_BYTES);
+  readonly #state: StreamState;
+
+  constructor() {
+    const { binding } = process as unknown as { binding(name: string): unknown };
+    this.#state = binding("stream_wrap") as StreamState;
+  }
+
+  get bytesOrError(): number {
+    return this.#state.streamBaseState[this.#state.kReadBytesOrError]!;
+  }
+}
+
+let reader: Reader | undefined;
+
 /** A TLS connection. Its socket keeps what is rare: the end of either side, errors, closing. */
 export class TlsTransport extends SocketTransport {
-  readonly #handle: StreamHandle;
+  readonly #handle: TlsHandle;
   readonly #request: WriteRequest = { oncomplete: (status) => this.#wrote(status) };
   #isWriting = false;
   /** What waits for its turn. */
@@ -37,7 +75,7 @@ export class TlsTransport extends SocketTransport {
   /** Reads nothing yet. @param socket owned from now on @param handler gets all that happens @param options how it is ended */
   constructor(socket: TLSSocket, handler: TransportHandler, options: SocketTransportOptions) {
     super(socket, handler, options);
-    this.#handle = (socket as unknown as { readonly _handle: StreamHandle })._handle;
+    this.#handle = (socket as unknown as { readonly _handle: TlsHandle })._handle;
   }
 
   /** Whether the write before this one has ended. */
@@ -64,16 +102,29 @@ export class TlsTransport extends SocketTransport {
   /** Takes what comes from the handle itself, past the stream. */
   /** Begins to read. */
   protected override read(): void {
-    const handle = this.#handle;
+    const { plain, cipher } = reader ??= new Reader();
+    const current = reader;
     const { socket } = this;
-    const { onread } = handle;
+    const handle = this.#handle;
+    const tcp = handle._nativeTcpHandle;
+    const [onread, onTcpRead] = [handle.onread, tcp.onread];
     // What came with the end of the handshake went into the stream.
     for (let bytes; (bytes = socket.read() as Uint8Array | null) !== null;) this.took(bytes);
-    handle.onread = (bytes) => {
-      if (bytes === undefined) onread.call(handle);
-      else if (!socket.destroyed) this.took(new Uint8Array(bytes));
+    handle.useUserBuffer(plain);
+    tcp.useUserBuffer(cipher);
+    handle.onread = () => {
+      const count = current.bytesOrError;
+      if (count <= 0) onread.call(handle);
+      else if (!socket.destroyed) this.took(plain.subarray(0, count));
+    };
+    tcp.onread = () => {
+      const count = current.bytesOrError;
+      if (count <= 0) onTcpRead.call(tcp);
+      else handle.receive(cipher.subarray(0, count));
     };
     socket.resume();
+    tcp.readStop();
+    tcp.readStart();
     handle.readStart();
   }
 
