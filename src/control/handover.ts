@@ -67,6 +67,7 @@ export class Handover {
   #stage: Stage = "idle";
   #successor: Successor | undefined;
   #overdue: ReturnType<typeof setTimeout> | undefined;
+  #later: ReturnType<typeof setTimeout> | undefined;
   #giveTurnBack: () => void = () => {};
   #isStopped = false;
 
@@ -94,6 +95,7 @@ export class Handover {
   async release(successor: Successor): Promise<void> {
     const { store, turns, pause } = this.#options;
     this.#refuse(successor);
+    clearTimeout(this.#later);
     this.#stage = "releasing";
     this.#successor = successor;
     await new Promise<void>((begin) => {
@@ -138,6 +140,7 @@ export class Handover {
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#overdue);
+    clearTimeout(this.#later);
   }
 
   #refuse({ databasePath, gone }: Successor): void {
@@ -174,7 +177,7 @@ export class Handover {
     this.#stage = isBack ? "idle" : "detached";
     // Without the database certificates are still read again; what would change the configuration is refused.
     this.#giveTurnBack();
-    if (!isBack) void this.#retakeLater();
+    if (!isBack) this.#retakeLater();
     if (!this.#isStopped) log.info("handover", { step: "taken_back" });
   }
 
@@ -233,20 +236,21 @@ export class Handover {
     }
   }
 
-  async #retakeLater(): Promise<void> {
+  /** Tries again, in a while, to get the database that this server serves without. */
+  #retakeLater(): void {
+    if (!this.#isStopped) this.#later = setTimeout(() => void this.#retakeAgain(), RETRY_LATER_MS);
+  }
+
+  async #retakeAgain(): Promise<void> {
     const { store, turns, log } = this.#options;
-    for (;;) {
-      await pause(RETRY_LATER_MS);
-      if (this.#isStopped || this.#stage !== "detached") return;
-      try {
-        store.retake();
-      } catch {
-        continue;
-      }
-      log.info("handover", { step: "database_back" });
-      this.#stage = "idle";
-      return await turns.run(() => this.#resume());
+    try {
+      store.retake();
+    } catch {
+      return this.#retakeLater();
     }
+    log.info("handover", { step: "database_back" });
+    this.#stage = "idle";
+    await turns.run(() => this.#resume());
   }
 }
 
