@@ -74,7 +74,11 @@ export function status(told: Status): string {
     table(told.workers.map((each) => [
       `worker ${each.worker}`,
       each.pid === 0 ? "gone" : `process ${each.pid}`,
-      each.isCurrent ? "current" : "not current",
+      each.isCurrent
+        ? "current"
+        : each.revision === 0
+        ? "serves nothing"
+        : `serves revision ${each.revision}`,
       `${each.openConnections} open`,
     ])),
     table(told.listeners.map((each) => [
