@@ -8,6 +8,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { ProxyError } from "../errors.ts";
 import { inSlices } from "../net/in_slices.ts";
 import { type DecisionRule, judgeClient } from "../policy/firewall.ts";
 import { type IpAddress, parseIpAddress } from "../policy/ip_address.ts";
@@ -236,7 +237,8 @@ function listenerOf(plane: ControlPlane, text: string): Listener {
   const { listeners } = plane.served().configuration;
   if (text === "") {
     if (listeners.length === 1) return listeners[0]!;
-    throw invalid("listener", `which listener is meant: there are ${listeners.length}`);
+    const text = `which listener is meant must be said: there are ${listeners.length}`;
+    throw new ProxyError("invalid", text, { field: "listener" });
   }
   return findListener(listeners, text, "listener");
 }

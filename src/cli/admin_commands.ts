@@ -23,6 +23,7 @@ import { withServer } from "./admin_connection.ts";
 import {
   changeOptions,
   filterOf,
+  hasFilter,
   optionalDuration,
   optionalNumber,
   ruleOf,
@@ -143,7 +144,11 @@ const COMMANDS: Readonly<Record<string, (api: Api, asked: Asked) => Promise<Answ
     return answer(method.listConnections.output, listed, text.connections);
   },
   "connections close": async (api, { options }) => {
-    const closed = await api.closeConnections({ filter: filterOf(options), all: options["all"] === true });
+    const all = options["all"] === true;
+    if (!all && !hasFilter(options)) {
+      throw new ProxyError("config", "which connections: name a filter such as --client ADDRESS, or --all");
+    }
+    const closed = await api.closeConnections({ filter: filterOf(options), all });
     return answer(method.closeConnections.output, closed, (each) => `${each.closed} closed\n`);
   },
   "explain": async (api, { words: [client = "", serverName = ""], options }) => {

@@ -90,7 +90,7 @@ function meaningOf(error: unknown, isLost: boolean, { addr, isTls, clientCert }:
       "and give more time by --timeout";
     return new Unreachable(text, error);
   }
-  if (!isLost) return new ProxyError("unavailable", error.rawMessage, { cause: error });
+  if (!isLost) return refusalOf(error);
   const why = addr.startsWith(UNIX_PREFIX)
     ? "is it about to stop?"
     : !isTls
@@ -102,6 +102,13 @@ function meaningOf(error: unknown, isLost: boolean, { addr, isTls, clientCert }:
     `"${addr}" has ended the connection (${shortened(error.rawMessage)}); ${why}`,
     error,
   );
+}
+
+/** The server's own sentence; what was typed wrong is wrong usage here. */
+function refusalOf(error: ConnectError): ProxyError {
+  const way = error.rawMessage.includes("which listener is meant") ? "; name it by --listener ADDR" : "";
+  const code = error.code === Code.InvalidArgument ? "config" : "unavailable";
+  return new ProxyError(code, `${error.rawMessage}${way}`, { cause: error });
 }
 
 /** Without the addresses of documentation that a TLS library adds. */

@@ -54,6 +54,11 @@ export function filterOf(options: Options): ConnectionFilter {
   });
 }
 
+/** Whether options name any condition. */
+export function hasFilter(options: Options): boolean {
+  return ["listener", "route", "client", "country", "minAge", "id"].some((key) => options[key] !== undefined);
+}
+
 const EXISTING: Readonly<Record<string, Existing>> = {
   keep: Existing.KEEP,
   drain: Existing.DRAIN,

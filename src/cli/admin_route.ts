@@ -99,6 +99,12 @@ export async function updateRoute(
   if (standing.length > 1) throw new ProxyError("config", `which listener is meant: name it by --listener`);
   const before = standing[0];
   if (before === undefined) throw new ProxyError("not_found", `there is no route "${name}"`);
+  if (before.l7 === undefined && options["mode"] !== "l7") {
+    throw new ProxyError(
+      "config",
+      `"${name}" is a layer-4 route: add --mode l7, --tls-cert FILE and --tls-key FILE`,
+    );
+  }
   route.l7 = l7Of(options, before.l7);
   return await api.updateRoute({ route, updateMask: { paths }, expectedRevision: revision, ...change });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { statfs } from "node:fs/promises";
 import { messageOf } from "../errors.ts";
 import type { Configuration } from "../state/model.ts";
@@ -85,10 +85,12 @@ export async function snapshotFinding(
 ): Promise<Finding> {
   const folder = options.folder ?? join(dirname(databasePath), "backups");
   const extension = extname(databasePath);
+  // Beside the database there may be copies of other databases; in a folder that was named all are meant.
+  const prefix = options.folder === undefined ? `${basename(databasePath, extension)}-` : "";
   let newest: { path: string; timeMs: number } | undefined;
   try {
     for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (!isFile || name.startsWith(".") || !name.endsWith(extension)) continue;
+      if (!isFile || name.startsWith(".") || !name.startsWith(prefix) || !name.endsWith(extension)) continue;
       const path = join(folder, name);
       const timeMs = (await Deno.stat(path)).mtime?.getTime() ?? 0;
       if (newest === undefined || timeMs > newest.timeMs) newest = { path, timeMs };

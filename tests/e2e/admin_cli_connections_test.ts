@@ -68,7 +68,7 @@ Deno.test("connections list shows live ones by filter, and close ends those and 
     assert.match(text, new RegExp(`^${count} connections?$`, "m"), filter.join(" "));
   }));
   const unfiltered = await runProgram(["connections", "close", "-c", proxy.config.path]);
-  assert.equal(unfiltered.code, 1);
+  assert.equal(unfiltered.code, 2);
   assert.match(unfiltered.stderr, /^mc-proxy: .*\ball\b.*\n$/);
   assert.equal(await run(proxy, "connections", "close", "--route", "a.test"), "1 closed\n");
   await assert.rejects(first.read(new Uint8Array(1)), Deno.errors.ConnectionReset);

@@ -143,6 +143,15 @@ Deno.test("changes by the commands are what clients meet", async (t) => {
   await using proxy = await startProxy(TABLES);
   const alertOf = async (addr: string, serverName: string) =>
     (await exchange(addr, clientHello({ serverName }))).bytes.at(-1);
+  /** How a connection ends that gets no byte. */
+  const endOf = async (addr: string) => {
+    try {
+      const { bytes, end } = await exchange(addr, clientHello({ serverName: "a.test" }));
+      return bytes.length === 0 ? end : "answered";
+    } catch (error) {
+      return /ECONNRESET/.test(String(error)) ? "reset" : String(error);
+    }
+  };
   const [unknownName, internalError] = [112, 80];
   await t.step("a route comes, rests and goes", async () => {
     assert.equal(await alertOf(proxy.addr, "b.test"), unknownName);
@@ -173,7 +182,7 @@ Deno.test("changes by the commands are what clients meet", async (t) => {
     const added = await run(proxy, "firewall", "add", "ip", "127.0.0.1", "--existing", "close");
     assert.match(added, /^rule (\d+), revision \d+, 1 open connections concerned\n$/);
     await assert.rejects(held.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
-    await assert.rejects(alertOf(proxy.addr, "a.test"), /ECONNRESET/);
+    assert.equal(await endOf(proxy.addr), "reset");
     await run(proxy, "firewall", "remove", /^rule (\d+)/.exec(added)![1]!);
     assert.equal(await alertOf(proxy.addr, "a.test"), internalError);
   });
@@ -258,6 +267,9 @@ Deno.test("routes update changes what is named of a layer-7 route and nothing el
   );
   assert.equal(conflict.code, 1);
   assert.match(conflict.stderr, /^mc-proxy: .*revision.*8.*\n$/);
+  const l4 = await refused(proxy, "routes", "update", "l7.test", "--max-body-bytes", "5");
+  assert.deepEqual([l4.code, l4.stdout], [2, ""]);
+  assert.match(l4.stderr, /^mc-proxy: "l7\.test" is a layer-4 route: add --mode l7/);
   const nothing = await refused(proxy, "routes", "update", "l7.test");
   assert.deepEqual([nothing.code, nothing.stderr], [
     2,

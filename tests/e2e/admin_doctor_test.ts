@@ -80,6 +80,9 @@ Deno.test("doctor tells of a stopped, a hung and a killed server, and of old and
   await using proxy = await startSound(backend.addr);
   const { path, folder, databasePath } = proxy.config;
   assert.match(ills(await diagnose(path)).join("\n"), /^warning snapshot: there is none in ".*\/backups"/);
+  await Deno.mkdir(`${folder}/backups`);
+  await Deno.writeTextFile(`${folder}/backups/other-20261122T030012Z.db`, "another database's");
+  assert.match(ills(await diagnose(path)).join("\n"), /^warning snapshot: there is none in/);
   const copies = `${folder}/copies`;
   await Deno.mkdir(copies);
   await runProgram(["snapshot", "-c", path, "-o", `${copies}/a.db`]);
