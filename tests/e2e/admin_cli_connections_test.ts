@@ -163,7 +163,7 @@ Deno.test("no text of a command carries what steers a terminal, and JSON means t
   ];
   texts.push(...await Promise.all(commands.map((args) => run(proxy, ...args))));
   const wrong = await runProgram(["routes", "remove", "\u001b[31m", "-c", proxy.config.path]);
-  assert.equal(wrong.code, 1);
+  assert.equal(wrong.code, 2);
   texts.push(wrong.stderr);
   // deno-lint-ignore no-control-regex -- it is what must not be there
   for (const text of texts) assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028\u{e0041}]/u);
