@@ -248,4 +248,9 @@ export class Http2Connection implements HttpConnection {
   get bufferedBytes(): number {
     return this.#session.out.length + this.#session.pendingBytes + this.#inbound.heldBytes;
   }
+
+  /** The part of that which waits to be taken, whatever the windows. */
+  get outputBytes(): number {
+    return this.#session.out.length;
+  }
 }

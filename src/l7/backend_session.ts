@@ -209,9 +209,9 @@ export class BackendSession extends HttpSession {
     const http1 = this.http1;
     if (http1 === undefined) return true;
     if (!http1.wantsInput) return false;
-    for (const { client } of this.exchanges.values()) {
-      if (client.isOverBuffered) {
-        client.holdBack(this);
+    for (const { client, streamId } of this.exchanges.values()) {
+      if (client.backlog.isHeldBack(streamId)) {
+        client.backlog.holdBack(this, streamId);
         return false;
       }
     }

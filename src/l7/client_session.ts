@@ -9,7 +9,7 @@ import { FloodKind } from "../http2/flood.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Reason } from "../reasons.ts";
 import { ErrorCode, type Fields, type HttpError, type RequestHead } from "../wire/http_handler.ts";
-import type { BackendSession } from "./backend_session.ts";
+import { Backlog } from "./backlog.ts";
 import type { BufferHolder } from "./buffer_budget.ts";
 import { type ClientCodec, clientCodec, reasonOf } from "./client_codec.ts";
 import { HeadClock, lookAt } from "./client_deadlines.ts";
@@ -38,9 +38,8 @@ export class ClientSession extends HttpSession implements BufferHolder {
   countedBytes = 0;
   readonly #ways: Ways;
   readonly #onEnd: (reason: Reason) => void;
-  readonly #heldBack = new Set<BackendSession>();
   readonly #heads: HeadClock;
-  readonly #bufferedBytesMax: number;
+  #backlog: Backlog | undefined;
   /** What the windows of backends' streams may still grow by on this client's account. */
   #growthBytes: number;
   #requests = 0;
@@ -67,16 +66,16 @@ export class ClientSession extends HttpSession implements BufferHolder {
     this.#ways = new Ways(service, context, protocols);
     this.#idleSinceMs = this.nowMs;
     this.#heads = new HeadClock(this.nowMs);
-    const { maxBufferedBytesPerConnection } = service.plane.state.limits;
-    this.#bufferedBytesMax = maxBufferedBytesPerConnection / 4;
-    this.#growthBytes = maxBufferedBytesPerConnection / 2;
+    this.#growthBytes = service.plane.state.limits.maxBufferedBytesPerConnection / 2;
     service.buffers.add(this);
   }
 
   /** Begins to serve. */
   serve(transport: Transport): void {
     const { limits } = this.service.plane.state;
-    this.attach(clientCodec(this, this.version, limits, this.#ways.allowsExtendedConnect), transport);
+    const codec = clientCodec(this, this.version, limits, this.#ways.allowsExtendedConnect);
+    this.#backlog = new Backlog(codec, limits.maxBufferedBytesPerConnection / 4);
+    this.attach(codec, transport);
     if (this.service.isDraining) this.drain("drained");
   }
 
@@ -95,14 +94,9 @@ export class ClientSession extends HttpSession implements BufferHolder {
     return this.#ways.find(authority);
   }
 
-  /** Whether so much waits for the client that no more shall be read for it. */
-  get isOverBuffered(): boolean {
-    return this.version === "h2" && this.#server.bufferedBytes > this.#bufferedBytesMax;
-  }
-
-  /** Wakes a backend connection when there is room again. */
-  holdBack(backend: BackendSession): void {
-    this.#heldBack.add(backend);
+  /** What waits for the client. */
+  get backlog(): Backlog {
+    return this.#backlog!;
   }
 
   /** Writes, tells the worker's budget what is held, and lets backends go on that were held back. */
@@ -112,9 +106,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
     const { bufferedBytes, heldBytes } = this.#server;
     const bytes = bufferedBytes + heldBytes + this.headBytes + this.transport.unwrittenBytes;
     this.service.buffers.count(this, bytes);
-    if (this.#heldBack.size === 0 || this.isOverBuffered) return;
-    for (const backend of this.#heldBack) backend.mark();
-    this.#heldBack.clear();
+    this.backlog.wake();
   }
 
   /** Ends the connection because it holds most of what is too much for the worker. */
@@ -228,7 +220,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
 
   /** Lets the backend send more of a response. */
   protected credit(exchange: ExchangeCredit): void {
-    const mayGrow = !exchange.isDone && !this.isOverBuffered && !this.service.buffers.isTight;
+    const mayGrow = !exchange.isDone && !this.backlog.isLarge && !this.service.buffers.isTight;
     this.#growthBytes -= exchange.payBackend(mayGrow ? this.#growthBytes : 0);
   }
 

@@ -77,6 +77,25 @@ Deno.test("a slow honest client isn't ended for what a hundred reused HTTP/1.1 c
   await close(far, near);
 });
 
+Deno.test("streams that a client lets wait don't hold up those that it takes", async (t) => {
+  for (const version of ["h2", "http/1.1"] as const) {
+    await t.step(`${version} backend`, async () => {
+      await using far = sizedBackend(version);
+      const near = couple(far, version);
+      const client = near.client("h2");
+      const waiting = askMany(client, 50, `/${256 * KIB}`);
+      await client.peer.until("heads", () => waiting.every(({ status }) => status === 200));
+      await turns();
+      const taken = [client.peer.ask({ path: "/0" }), client.peer.ask({ path: `/${MIB}` })];
+      await client.peer.until("answers beside them", () => taken.every(({ isEnded }) => isEnded));
+      assert.deepEqual(taken.map((stream) => stream.bytes), [2, MIB]);
+      for (const stream of waiting) stream.release();
+      await whole(client, waiting, 256 * KIB);
+      await close(far, near);
+    });
+  }
+});
+
 Deno.test("a client fed from many h2 connections that pauses after a fast start isn't ended, in bounded memory", async () => {
   const bytes = 2 * MIB;
   await using far = sizedBackend("h2", 1);

@@ -11,6 +11,7 @@ import type { ConnectionContext, HttpPlane } from "../../src/l7/http_plane.ts";
 import { HttpService } from "../../src/l7/http_service.ts";
 import { Deadlines } from "../../src/net/deadlines.ts";
 import { Resetter } from "../../src/net/reset.ts";
+import type { Http2Options } from "../../src/http2/options.ts";
 import type { Transport } from "../../src/net/transport.ts";
 import { Column } from "../../src/observe/column.ts";
 import type { RequestEvent } from "../../src/observe/events.ts";
@@ -126,9 +127,9 @@ export class Coupling implements AsyncDisposable {
     };
   }
 
-  /** A client of that version; one that `isSilent` sends what it is told and nothing else. */
-  client(version: "h2" | "http/1.1", options: { isSilent?: boolean } = {}): Client {
-    const client = new Client(this, version, options.isSilent === true);
+  /** A client of that version. */
+  client(version: "h2" | "http/1.1", options: ClientOptions = {}): Client {
+    const client = new Client(this, version, options);
     this.#clients.push(client);
     return client;
   }
@@ -143,6 +144,14 @@ export class Coupling implements AsyncDisposable {
   }
 }
 
+/** What a client is like. */
+export interface ClientOptions {
+  /** It sends what it is told and nothing else. */
+  readonly isSilent?: boolean;
+  /** Of its codec. */
+  readonly http2?: Partial<Http2Options>;
+}
+
 /** A client whose bytes go to a session of its own and come from it, without a socket. */
 export class Client {
   readonly peer: HttpPeer;
@@ -155,7 +164,7 @@ export class Client {
   readonly #wire: MemoryTransport;
 
   /** Connects. */
-  constructor(coupling: Coupling, version: "h2" | "http/1.1", isSilent: boolean) {
+  constructor(coupling: Coupling, version: "h2" | "http/1.1", { isSilent = false, http2 }: ClientOptions) {
     const { promise, resolve } = Promise.withResolvers<Reason>();
     this.ended = promise;
     let endedBy: Reason | undefined;
@@ -169,6 +178,7 @@ export class Client {
     this.peer = new HttpPeer({
       version,
       role: "client",
+      ...http2 !== undefined && { http2 },
       write: (bytes) => {
         if (!isSilent) this.#wire.fromClient(bytes);
       },

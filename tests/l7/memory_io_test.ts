@@ -7,6 +7,7 @@ import type { PeerStream } from "./http_peer.ts";
 const STREAMS = 100;
 const RESPONSE_BYTES = 1_048_576;
 const KIB = 1_024;
+const MIB = 1_048_576;
 /** Streams' base windows, half the budget on top, and a read that was under way for each HTTP/1.1 connection. */
 const HELD_BYTES_MAX = { h2: 2_200 * KIB, "http/1.1": 2_600 * KIB } as const;
 
@@ -67,11 +68,13 @@ Deno.test("a client that opens no window holds a bounded memory, however much it
 });
 
 Deno.test("a client that doesn't read its socket holds a bounded memory and is read no further", async (t) => {
-  for (const version of ["h2", "http/1.1"] as const) {
-    await t.step(version, async () => {
+  const rows = [["h2", 1], ["http/1.1", 1], ["http/1.1", 1_024]] as const;
+  for (const [version, windowMib] of rows) {
+    await t.step(`${version}, windows of ${windowMib} MiB in all`, async () => {
       await using far = largeBackend(version);
       const near = couple(far, version);
-      const client = near.client("h2");
+      const http2 = { maxBufferedBytesPerConnection: windowMib * MIB };
+      const client = near.client("h2", { http2 });
       const warm = client.peer.ask({ path: "/small" });
       await client.peer.until("answer", () => warm.isOver);
       client.isStalled = true;
