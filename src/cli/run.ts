@@ -6,7 +6,7 @@
 
 import { ConfigError, formatIssue } from "../config/issue.ts";
 import { ProxyError } from "../errors.ts";
-import { printable } from "../wire/printable.ts";
+import { printable, printableLines } from "../wire/printable.ts";
 import type { CommandLine } from "./args.ts";
 import { type Output, STANDARD_OUTPUT } from "./output.ts";
 import { Unreachable } from "./unreachable.ts";
@@ -38,7 +38,9 @@ export async function run(args: readonly string[], output: Output = STANDARD_OUT
     const { parseArguments } = await import("./args.ts");
     const parsed = parseArguments(args);
     if (parsed.kind === "command") return await runCommand(parsed.commandLine, output);
-    await (parsed.kind === "text" ? output.out(parsed.text) : output.err(parsed.text));
+    // What was typed may be a stranger's name that a script passes on.
+    const text = printableLines(parsed.text);
+    await (parsed.kind === "text" ? output.out(text) : output.err(text));
     return parsed.kind === "text" ? EXIT.ok : EXIT.usage;
   } catch (error) {
     await output.err(renderError(error));

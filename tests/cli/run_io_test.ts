@@ -198,6 +198,7 @@ Deno.test("run() prints versions, help and usage with their exit codes", async (
     [["check", "--help"], 0, /^Usage: mc-proxy check /, /^$/],
     [[], 2, /^$/, /^Usage: mc-proxy /],
     [["chekc"], 2, /^$/, /^error: unknown command/],
+    [["\u001b[31m"], 2, /^$/, /^error: unknown command '\\u001b\[31m'\n/],
     [["worker", "--help"], 2, /^$/, /^mc-proxy: unknown option "--help" of worker\n$/],
     [["check", "-c", ""], 2, /^$/, /argument '' is invalid\. Wanted a file, got nothing/],
     [["snapshot", "-c", "a.toml", "-o", ""], 2, /^$/, /argument '' is invalid\. Wanted a file, got nothing/],
