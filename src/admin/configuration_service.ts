@@ -12,7 +12,7 @@ import type { Configuration, FirewallRule, Listener, Route } from "../state/mode
 import type { KeptAnswer } from "../store/kept_answers.ts";
 import { listenerMessage, routeMessage, ruleMessage } from "./answers.ts";
 import type { ControlPlane } from "./control_plane.ts";
-import { type Concerned, endExisting } from "./existing.ts";
+import { type Concerned, endExisting, readExisting } from "./existing.ts";
 import { Existing, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import type { Route as RouteMessage } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { look, mutation } from "./mutations.ts";
@@ -88,20 +88,19 @@ function listenerMethods(plane: ControlPlane): ListenerMethods {
       return answerOf(outcome);
     }),
     removeListener: mutation(plane, removeListener, async (request, { author, keep }) => {
-      const { id, addr, existing, expectedRevision } = request;
+      const { id, addr, expectedRevision } = request;
+      const existing = readExisting(request.existing, Existing.DRAIN);
       const reference = id === 0 ? readListenAddress(addr, "addr") : id;
       const { revision, value } = await make(plane, {
         author,
         expectedRevision,
         edit: (draft) => draft.removeListener(reference),
         answer: keep &&
-          ((made) => keep({ revision: made.revision, connectionsTouched: touched(made.value.id) })),
+          ((made) =>
+            keep({ revision: made.revision, connectionsTouched: plane.tallies.listener(made.value.id) })),
       });
-      function touched(listenerId: number): number {
-        return plane.tallies.listener(listenerId);
-      }
       const ended = { filter: { listenerIds: [value.id] }, reason: "listener_removed" } as const;
-      return { revision, connectionsTouched: await endExisting(plane, existing, Existing.DRAIN, [ended]) };
+      return { revision, connectionsTouched: await endExisting(plane, existing, [ended]) };
     }),
   };
 }
@@ -155,7 +154,8 @@ function routeMethods(plane: ControlPlane): RouteMethods {
       return answerOf(outcome);
     }),
     removeRoute: mutation(plane, removeRoute, async (request, { author, keep }) => {
-      const { existing, expectedRevision } = request;
+      const { expectedRevision } = request;
+      const existing = readExisting(request.existing, Existing.DRAIN);
       const reference = routeReference(request, "");
       const { revision, value } = await make(plane, {
         author,
@@ -168,7 +168,7 @@ function routeMethods(plane: ControlPlane): RouteMethods {
           })),
       });
       const ended = { filter: { routeIds: [value.route.id] }, reason: "route_removed" } as const;
-      return { revision, connectionsTouched: await endExisting(plane, existing, Existing.DRAIN, [ended]) };
+      return { revision, connectionsTouched: await endExisting(plane, existing, [ended]) };
     }),
   };
 }
@@ -199,7 +199,8 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
       return { rules: configuration.firewallRules.map(ruleMessage), revision };
     }),
     addFirewallRule: mutation(plane, addFirewallRule, async (request, { author, keep }) => {
-      const { rule, ttl, existing, expectedRevision } = request;
+      const { rule, ttl, expectedRevision } = request;
+      const existing = readExisting(request.existing, Existing.KEEP);
       if (rule === undefined) throw invalid("rule", "a rule");
       const seed = readRule(rule);
       if (ttl !== undefined && seed.expiresAtMs !== undefined) {
@@ -218,11 +219,12 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
         edit: (draft) => draft.addRule(expiring),
         answer: keep && ((made) => keep({ rule: ruleMessage(made.value), revision: made.revision })),
       });
-      const connectionsTouched = await endExisting(plane, existing, Existing.KEEP, [blockedNow(value)]);
+      const connectionsTouched = await endExisting(plane, existing, [blockedNow(value)]);
       return { rule: ruleMessage(value), revision, connectionsTouched };
     }),
     removeFirewallRule: mutation(plane, removeFirewallRule, async (request, { author, keep }) => {
-      const { id, existing, expectedRevision } = request;
+      const { id, expectedRevision } = request;
+      const existing = readExisting(request.existing, Existing.KEEP);
       if (id === 0) throw invalid("id", "the id of a firewall rule");
       const { revision, value } = await make(plane, {
         author,
@@ -232,7 +234,7 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
       });
       return {
         revision,
-        connectionsTouched: await endExisting(plane, existing, Existing.KEEP, [blockedNow(value)]),
+        connectionsTouched: await endExisting(plane, existing, [blockedNow(value)]),
       };
     }),
   };

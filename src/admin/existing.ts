@@ -9,6 +9,7 @@ import type { Reason } from "../reasons.ts";
 import type { Change } from "../state/change.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { Existing } from "./gen/mc_proxy/v1/admin_pb.ts";
+import { invalid } from "./requests.ts";
 
 /** Some connections, and why they end when they are closed at once. */
 export interface Concerned {
@@ -22,18 +23,22 @@ export interface Concerned {
 const IDS_MAX = 5_000;
 
 /**
- * Lets connections go on, drains or closes them.
+ * What a call asks for. Called before anything is changed.
  *
- * @param existing as asked for @param otherwise when nothing was
- * @returns how many there are
+ * @param otherwise when nothing is asked for
+ * @throws ProxyError invalid
  */
+export function readExisting(existing: Existing, otherwise: Existing): Existing {
+  if (Existing[existing] === undefined) throw invalid("existing", "KEEP, DRAIN or CLOSE", String(existing));
+  return existing === Existing.UNSPECIFIED ? otherwise : existing;
+}
+
+/** Lets connections go on, drains or closes them. @returns how many there are */
 export async function endExisting(
   plane: ControlPlane,
-  existing: Existing,
-  otherwise: Existing,
+  wanted: Existing,
   concerned: readonly Concerned[],
 ): Promise<number> {
-  const wanted = existing === Existing.UNSPECIFIED ? otherwise : existing;
   const { shutdownTimeoutMs } = plane.settings.limits;
   let total = 0;
   for (const { filter, reason } of concerned) {

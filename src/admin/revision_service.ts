@@ -15,7 +15,7 @@ import type { Configuration } from "../state/model.ts";
 import { type AddressOf, changeMessage } from "./answers.ts";
 import { routeReference } from "./configuration_service.ts";
 import type { ControlPlane } from "./control_plane.ts";
-import { endExisting, removedBy } from "./existing.ts";
+import { endExisting, readExisting, removedBy } from "./existing.ts";
 import { Existing, type Operation, OperationSchema, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
 import type { ConfigurationChange } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { revisionMessage } from "./history.ts";
@@ -60,7 +60,8 @@ export function revisionService(plane: ControlPlane): Methods {
 
 function applyMethod(plane: ControlPlane): Methods["apply"] {
   return mutation(plane, ProxyAdminService.method.apply, async (request, { author, keep }) => {
-    const { operations, dryRun, confirmWithin, existing, expectedRevision } = request;
+    const { operations, dryRun, confirmWithin, expectedRevision } = request;
+    const existing = readExisting(request.existing, Existing.DRAIN);
     if (operations.length > OPERATIONS_MAX) throw invalid("operations", `at most ${OPERATIONS_MAX}`);
     const confirmWithinMs = confirmWithin && durationMs(confirmWithin);
     if (
@@ -89,7 +90,7 @@ function applyMethod(plane: ControlPlane): Methods["apply"] {
       answer: keep && ((made) => keep(answerOf(made))),
     });
     const ends = dryRun ? Existing.KEEP : existing;
-    const connectionsTouched = await endExisting(plane, ends, Existing.DRAIN, removedBy(outcome.changes));
+    const connectionsTouched = await endExisting(plane, ends, removedBy(outcome.changes));
     return { ...answerOf(outcome), connectionsTouched };
   });
 }
@@ -179,7 +180,8 @@ function contentOf(plane: ControlPlane, number: number): Configuration {
 
 function rollbackMethod(plane: ControlPlane): Methods["rollback"] {
   return mutation(plane, ProxyAdminService.method.rollback, async (request, { author, keep }) => {
-    const { revision: target, existing, expectedRevision } = request;
+    const { revision: target, expectedRevision } = request;
+    const existing = readExisting(request.existing, Existing.DRAIN);
     if (target === 0) throw invalid("revision", "the number of a revision");
     const answerOf = ({ revision, changes, before }: ChangeOutcome<void>) => ({
       revision,
@@ -191,7 +193,7 @@ function rollbackMethod(plane: ControlPlane): Methods["rollback"] {
       expectedRevision,
       answer: keep && ((made) => keep(answerOf(made))),
     });
-    const connectionsTouched = await endExisting(plane, existing, Existing.DRAIN, removedBy(outcome.changes));
+    const connectionsTouched = await endExisting(plane, existing, removedBy(outcome.changes));
     return { ...answerOf(outcome), connectionsTouched };
   });
 }

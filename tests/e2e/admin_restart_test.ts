@@ -53,7 +53,7 @@ Deno.test("a rule expires on time after a kill, with a revision of its own", asy
   let expiresMs: number;
   {
     await using admin = await adminOf(proxy.config.folder);
-    const { rule } = await admin.api.addFirewallRule({ rule: CLIENT, ttl: { seconds: 4n } });
+    const { rule } = await admin.api.addFirewallRule({ rule: CLIENT, ttl: { seconds: 3n } });
     expiresMs = timestampMs(rule!.expireTime!);
   }
   await using again = await killed(proxy);
@@ -102,7 +102,7 @@ Deno.test("an unconfirmed change takes itself back on time when the program was 
   {
     await using admin = await adminOf(proxy.config.folder);
     const operations = applied({ case: "addRoute", value: route() });
-    const { confirmDeadline } = await admin.api.apply({ operations, confirmWithin: { seconds: 5n } });
+    const { confirmDeadline } = await admin.api.apply({ operations, confirmWithin: { seconds: 3n } });
     deadlineMs = timestampMs(confirmDeadline!);
   }
   await using again = await killed(proxy);

@@ -5,8 +5,8 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { OperationSchema } from "../../src/admin/gen/mc_proxy/v1/admin_pb.ts";
-import { applied, BAD_RANGE, IP, listener, route, type Row } from "./admin_calls.ts";
+import { type Existing, OperationSchema } from "../../src/admin/gen/mc_proxy/v1/admin_pb.ts";
+import { applied, BAD_RANGE, type Call, IP, listener, route, type Row } from "./admin_calls.ts";
 
 /** About revisions. */
 export const REVISIONS: readonly Row[] = [
@@ -92,6 +92,16 @@ export const REVISIONS: readonly Row[] = [
   ],
 ];
 
+/** Calls that say what becomes of open connections; 9 says nothing. */
+const EXISTING_CALLS: readonly Call[] = [
+  (api) => api.removeListener({ id: 1, existing: 9 as Existing }),
+  (api) => api.removeRoute({ id: 1, existing: 9 as Existing }),
+  (api) => api.addFirewallRule({ rule: IP, existing: 9 as Existing }),
+  (api) => api.removeFirewallRule({ id: 1, existing: 9 as Existing }),
+  (api) => api.apply({ existing: 9 as Existing }),
+  (api) => api.rollback({ revision: 1, existing: 9 as Existing }),
+];
+
 /** About the running server. */
 export const QUESTIONS: readonly Row[] = [
   ["InvalidArgument", "listener", /there are 2/, (api) => api.explain({ client: "192.0.2.1" })],
@@ -151,4 +161,5 @@ export const QUESTIONS: readonly Row[] = [
   ],
   ["Aborted", "expected_revision", /1 was expected/, (api) => api.reload({ expectedRevision: 1 })],
   ["Aborted", "expected_revision", /1 was expected/, (api) => api.createSnapshot({ expectedRevision: 1 })],
+  ...EXISTING_CALLS.map((call): Row => ["InvalidArgument", "existing", /KEEP, DRAIN or CLOSE, got 9/, call]),
 ];
