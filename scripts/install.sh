@@ -90,8 +90,9 @@ put_files() {
     file 0640 "0:${owner#*:}" /etc/mc-proxy/mc-proxy.toml "$here/deploy/mc-proxy.toml"
     say "/etc/mc-proxy/mc-proxy.toml made: name listeners and routes there before the first start"
   fi
+  # A release may leave them out.
   for name in mc-proxy.toml.example RUNBOOK.md; do
-    file 0644 0:0 "/usr/share/doc/mc-proxy/$name" "$here/$name"
+    [ ! -f "$here/$name" ] || file 0644 0:0 "/usr/share/doc/mc-proxy/$name" "$here/$name"
   done
   for unit in $units; do file 0644 0:0 "/etc/systemd/system/$unit" "$here/deploy/$unit"; done
   if [ $sysctl = yes ]; then

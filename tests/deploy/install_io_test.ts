@@ -255,14 +255,16 @@ Deno.test({
 
 const hasShellcheck = hasProgram("shellcheck");
 if (!hasShellcheck) {
-  print("skipped: scripts/install.sh and .ci/run are not checked, for there is no shellcheck here");
+  print("skipped: the shell scripts are not checked, for there is no shellcheck here");
 }
 
 Deno.test({
   name: "shellcheck finds nothing in the project's shell scripts",
   ignore: !hasShellcheck,
   fn: async () => {
-    const args = ["scripts/install.sh", ".ci/run"].map((path) => PROJECT_FOLDER + path);
+    const args = ["scripts/install.sh", ".ci/run", "tests/e2e/systemctl.sh"].map((path) =>
+      PROJECT_FOLDER + path
+    );
     const { success, stdout } = await new Deno.Command("shellcheck", { args }).output();
     assert.ok(success, new TextDecoder().decode(stdout));
   },

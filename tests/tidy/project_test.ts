@@ -39,7 +39,7 @@ Deno.test("no document or script names a task that doesn't exist", () => {
 Deno.test("one version of Deno is named everywhere", () => {
   const version = /^deno_version=(\S+)$/m.exec(readText(".ci/run"))?.[1];
   assert.ok(version !== undefined);
-  const paths = filesUnder("").filter((path) => /(\.md|\.ts|\.ci\/run|Containerfile|\.sh)$/.test(path));
+  const paths = filesUnder("").filter((path) => /(\.md|\.ts|\.ci\/run|Dockerfile|\.sh)$/.test(path));
   const named = paths.flatMap((path) =>
     [...readText(path).matchAll(/\bdeno@(\d[\d.]*\d)/g)].map((match) => `${path}: ${match[1]}`)
   );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import { filesUnder, readText } from "./source_files.ts";
 
-const TEXT = /(\.(ts|md|toml|json|proto|sql|service|timer|example|sh)|\/run|Containerfile)$/;
+const TEXT = /(\.(ts|md|toml|json|proto|sql|service|timer|example|sh|yml|conf)|\/run|Dockerfile)$/;
 
 /** What unfinished work is called. In pieces, so that this file doesn't find itself. */
 const UNFINISHED = new RegExp(
