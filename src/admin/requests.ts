@@ -152,6 +152,9 @@ const MASKED: Readonly<Record<string, keyof Seed<Route>>> = {
 };
 
 function readL7(message: L7Message, field: string): L7Options {
+  if (!(message.backendProtocol in BACKEND_PROTOCOLS)) {
+    throw invalid(`${field}.backend_protocol`, "H2C, H2 or HTTP1", String(message.backendProtocol));
+  }
   const wanted = BACKEND_PROTOCOLS[message.backendProtocol];
   const backendProtocol = wanted ?? (message.backendTls ? "h2" : "h2c");
   return {

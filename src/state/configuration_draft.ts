@@ -249,13 +249,13 @@ function byId(left: { readonly id: number }, right: { readonly id: number }): nu
   return left.id - right.id;
 }
 
-/** What stands beside a route's other keys in a TOML file has a message of its own in the API. */
+/** What stands beside a route's other keys in a TOML file has a message of its own in the API, and a time another name. */
 const L7_KEY =
   /\.(tls_cert|tls_key|backend_ca|backend_protocol|backend_server_name|acme_backend|max_body_bytes)$/;
 
 function refuseIssues(issues: readonly Issue[]): void {
   const [issue] = issues;
   if (issue === undefined) return;
-  const field = issue.path.replace(L7_KEY, ".l7.$1");
+  const field = issue.path.replace(L7_KEY, ".l7.$1").replace(/\.expires$/, ".expire_time");
   throw new ProxyError("invalid", `${field}: wanted ${issue.wanted}, got ${issue.got}`, { field });
 }

@@ -20,6 +20,8 @@ import { validateL7 } from "./validate_l7.ts";
 
 /** Most characters of a rule's comment. */
 export const COMMENT_CHARACTERS_MAX = 200;
+/** The last time that a rule may expire at, Unix ms: the end of what TOML and RFC 3339 can write. */
+export const EXPIRES_MAX_MS: number = Date.UTC(9_999, 11, 31, 23, 59, 59, 999);
 /** Most rules for one type and value: each match costs a connection all of them. */
 export const RULES_PER_VALUE_MAX = 64;
 /** Most entries of one listener's trusted proxies: a change of it, old and new, must fit a message to a worker. */
@@ -131,8 +133,13 @@ export function validateRule(rule: Seed<FirewallRule>, path: string): Issue[] {
     });
   }
   const { expiresAtMs } = rule;
-  if (expiresAtMs !== undefined && !(Number.isSafeInteger(expiresAtMs) && expiresAtMs > 0)) {
-    issues.push({ path: `${path}.expires`, wanted: "a time after 1970", got: String(expiresAtMs) });
+  const isTime = Number.isSafeInteger(expiresAtMs) && expiresAtMs! > 0 && expiresAtMs! <= EXPIRES_MAX_MS;
+  if (expiresAtMs !== undefined && !isTime) {
+    issues.push({
+      path: `${path}.expires`,
+      wanted: "a time after 1970, before 10000",
+      got: String(expiresAtMs),
+    });
   }
   if (rule.comment.length > COMMENT_CHARACTERS_MAX) {
     const got = `${rule.comment.length} characters`;

@@ -5,6 +5,7 @@ import { exportConfig } from "../../src/config/export.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import example from "../../mc-proxy.toml.example" with { type: "text" };
 import type { Configuration, ConfigurationSeed, Route } from "../../src/state/model.ts";
+import { EXPIRES_MAX_MS } from "../../src/state/validate.ts";
 import { seedDiffers } from "../../src/store/seed.ts";
 import { anyConfiguration, L7 } from "../state/configurations.ts";
 
@@ -48,7 +49,7 @@ const anyExported = fc.tuple(
   fc.array(
     fc.record({
       comment: fc.string({ unit: "grapheme", maxLength: 40 }),
-      expiresAtMs: fc.option(fc.integer({ min: NOW_MS + 1, max: NOW_MS + 1e12 }), { nil: undefined }),
+      expiresAtMs: fc.option(fc.integer({ min: NOW_MS + 1, max: EXPIRES_MAX_MS }), { nil: undefined }),
       l7: fc.option(
         fc.record({
           backendServerName: fc.constantFrom("", "b.test"),

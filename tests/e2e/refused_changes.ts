@@ -4,7 +4,13 @@
  * @module
  */
 
-import { FirewallRuleType, RouteMode } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
+import {
+  type BackendProtocol,
+  type FirewallAction,
+  type FirewallMode,
+  FirewallRuleType,
+  RouteMode,
+} from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
 import { BAD_RANGE, IP, listener, route, type Row, STANDING } from "./admin_calls.ts";
 
 const COUNTRY = { type: FirewallRuleType.COUNTRY, value: "DE" };
@@ -105,6 +111,19 @@ export const ROUTES: readonly Row[] = [
     (api, { first }) =>
       api.addRoute({
         route: route({ listener: first, mode: RouteMode.L7, l7: { ...L7, tlsCert: "cert.pem" } }),
+      }),
+  ],
+  [
+    "InvalidArgument",
+    "route.l7.backend_protocol",
+    /got 9/,
+    (api, { first }) =>
+      api.addRoute({
+        route: route({
+          listener: first,
+          mode: RouteMode.L7,
+          l7: { ...L7, backendProtocol: 9 as BackendProtocol },
+        }),
       }),
   ],
   [
@@ -237,5 +256,23 @@ export const RULES: readonly Row[] = [
     "expected_revision",
     /1 was expected/,
     (api) => api.removeFirewallRule({ id: 1, expectedRevision: 1 }),
+  ],
+  [
+    "InvalidArgument",
+    "rule.expire_time",
+    /before 10000/,
+    (api) => api.addFirewallRule({ rule: IP, ttl: { seconds: 10n ** 12n } }),
+  ],
+  [
+    "InvalidArgument",
+    "rule.mode",
+    /got 9/,
+    (api) => api.addFirewallRule({ rule: { ...IP, mode: 9 as FirewallMode } }),
+  ],
+  [
+    "InvalidArgument",
+    "rule.action",
+    /got 9/,
+    (api) => api.addFirewallRule({ rule: { ...IP, action: 9 as FirewallAction } }),
   ],
 ];
