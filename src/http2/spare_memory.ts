@@ -16,12 +16,22 @@ export interface SpareLimits {
   readonly pieceBytesMax: number;
   /** What may be given for less than half as much: what is held by it beyond its content no budget counts. */
   readonly looseBytesMax: number;
+  /** The same for content that may wait for long. */
+  readonly heldLooseBytesMax: number;
 }
 
 /** Towards a client: those are many, and some don't read. */
-export const CLIENT_SPARE: SpareLimits = { pieceBytesMax: 524_288, looseBytesMax: 65_536 };
+export const CLIENT_SPARE: SpareLimits = {
+  pieceBytesMax: 524_288,
+  looseBytesMax: 65_536,
+  heldLooseBytesMax: 0,
+};
 /** Towards a backend: few connections that carry what all clients send, and all of it when a window opens. */
-export const BACKEND_SPARE: SpareLimits = { pieceBytesMax: 2_097_152, looseBytesMax: 2_097_152 };
+export const BACKEND_SPARE: SpareLimits = {
+  pieceBytesMax: 2_097_152,
+  looseBytesMax: 2_097_152,
+  heldLooseBytesMax: 2_097_152,
+};
 
 /** At most three pieces. */
 export class SpareMemory {
@@ -35,8 +45,16 @@ export class SpareMemory {
 
   /** A piece of at least `wanted` bytes, which is the caller's; absent = there is none that isn't far too large. */
   take(wanted: number): Uint8Array | undefined {
+    return this.#take(wanted, Math.max(this.#limits.looseBytesMax, 2 * wanted));
+  }
+
+  /** The same for content that may wait for long: many streams of many clients may have such a piece each. */
+  takeToHold(wanted: number): Uint8Array | undefined {
+    return this.#take(wanted, Math.max(this.#limits.heldLooseBytesMax, 2 * wanted));
+  }
+
+  #take(wanted: number, most: number): Uint8Array | undefined {
     const pieces = this.#pieces;
-    const most = Math.max(this.#limits.looseBytesMax, 2 * wanted);
     for (let index = pieces.length - 1; index >= 0; index--) {
       const piece = pieces[index]!;
       if (piece.length < wanted || piece.length > most) continue;

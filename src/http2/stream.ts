@@ -79,7 +79,9 @@ export class Stream {
       const wanted = held + count;
       const fits = wanted <= this.#pending.length >> 1;
       const steps = Math.ceil(wanted * (held === 0 ? 1 : 1.5) / PENDING_STEP_BYTES);
-      const room = fits ? this.#pending : spare.take(wanted) ?? new Uint8Array(steps * PENDING_STEP_BYTES);
+      const room = fits
+        ? this.#pending
+        : spare.takeToHold(wanted) ?? new Uint8Array(steps * PENDING_STEP_BYTES);
       room.set(this.#pending.subarray(this.#pendingStart, this.#pendingEnd));
       if (!fits) spare.give(this.#pending);
       this.#pending = room;

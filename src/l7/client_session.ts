@@ -24,6 +24,8 @@ import { type ClientProtocols, type Way, Ways } from "./way.ts";
 const UNREAD_BYTES_MAX = 262_144;
 /** Between the announcement of the end and the last stream that is taken: a round trip. */
 const GOAWAY_STEP_MS = 250;
+/** What an open exchange takes of the heap besides its head, for the worker's budget. */
+const EXCHANGE_BYTES = 2_048;
 
 /** One client connection behind its TLS. */
 export class ClientSession extends HttpSession implements BufferHolder {
@@ -105,7 +107,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
     if (this.isGone) return;
     const { bufferedBytes, heldBytes } = this.#server;
     const bytes = bufferedBytes + heldBytes + this.headBytes + this.transport.unwrittenBytes;
-    this.service.buffers.count(this, bytes);
+    this.service.buffers.count(this, bytes + this.exchanges.size * EXCHANGE_BYTES);
     this.backlog.wake();
   }
 

@@ -166,7 +166,7 @@ export abstract class HttpSession implements HttpHandler, TransportHandler {
       if (this.#owed.length > 0 && transport.isReady) this.#pay();
     }
     if (this.isOver && this.#overMs === 0) {
-      this.#overMs = this.nowMs;
+      this.#overMs = this.nowMs = performance.now();
       this.lookWithin(this.#tools.unsentMs);
     }
     if (this.wantsInput) transport.resume();

@@ -79,19 +79,16 @@ export class TlsTransport extends SocketTransport {
   }
 
   /** Whether the write before this one has ended. */
-  /** Whether nothing is being written. */
   override get isReady(): boolean {
     return !this.#isWriting && !this.isOver;
   }
 
   /** Bytes of the write that is under way. */
-  /** Bytes that the kernel hasn't taken. */
   override get unwrittenBytes(): number {
     return this.#unwrittenBytes;
   }
 
   /** Writes all, while nothing else is being written. */
-  /** Sends bytes, a part at a time. */
   override write(bytes: Uint8Array): void {
     if (this.isOver || this.isEnding) return;
     this.#isWriting = true;
@@ -100,7 +97,6 @@ export class TlsTransport extends SocketTransport {
   }
 
   /** Takes what comes from the handle itself, past the stream. */
-  /** Begins to read. */
   protected override read(): void {
     const { plain, cipher } = reader ??= new Reader();
     const current = reader;

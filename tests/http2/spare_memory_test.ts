@@ -33,5 +33,9 @@ Deno.test("SpareMemory gives a client's connection nothing that is far too large
     spare.give(new Uint8Array(512 * KIB));
     assert.equal(spare.take(16 * KIB) !== undefined, isGiven);
     if (!isGiven) assert.notEqual(spare.take(256 * KIB), undefined);
+    spare.release();
+    spare.give(new Uint8Array(64 * KIB));
+    assert.equal(spare.takeToHold(16 * KIB) !== undefined, isGiven);
+    if (!isGiven) assert.notEqual(spare.takeToHold(32 * KIB), undefined);
   }
 });

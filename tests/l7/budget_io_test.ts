@@ -172,6 +172,21 @@ Deno.test("an upload that is cancelled while its backend takes nothing leaves no
   await close(far, near);
 });
 
+Deno.test("open requests and their heads count as long as they are open", async () => {
+  await using far = new CodecBackend({ version: "h2" });
+  const near = new Coupling({ port: far.port });
+  const client = near.client("h2");
+  const fields = ["x-large", "x".repeat(10_000)];
+  const streams = Array.from({ length: 50 }, () => client.peer.ask({ fields }));
+  await far.until("requests", () => far.streams.length === 50);
+  await turns();
+  assert.ok(near.service.buffers.bytes >= 50 * (10_000 + 2_048), `${near.service.buffers.bytes} bytes`);
+  for (const stream of streams) stream.cancel(ErrorCode.CANCEL);
+  await turns();
+  assert.equal(near.service.buffers.bytes, 0);
+  await close(far, near);
+});
+
 Deno.test("over the worker's budget the largest holders are ended as a flood, and others are served", async (t) => {
   for (const version of ["h2", "http/1.1"] as const) {
     await t.step(`${version} backend`, async () => {
