@@ -387,6 +387,26 @@ Deno.test("many requests at once on no connection yet keep to the stream limit t
   assert.deepEqual(asked.map(({ status }) => status), Array(6).fill(200));
 });
 
+Deno.test("a backend that leaves without a word fails all who wait for it at once", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let accepted = 0;
+  const accepting = (async () => {
+    for await (const conn of listener) {
+      accepted++;
+      await conn.read(new Uint8Array(1_024));
+      conn.close();
+    }
+  })();
+  await using near = new Coupling({ port: listener.addr.port, l7: { backendProtocol: "h2c" } });
+  const { peer } = near.client("h2");
+  const asked = Array.from({ length: 6 }, () => peer.ask({}));
+  await peer.until("answers", () => asked.every(({ isOver }) => isOver));
+  assert.deepEqual(asked.map(({ status }) => status), Array(6).fill(502));
+  assert.ok(accepted <= 2, `${accepted} connections`);
+  listener.close();
+  await accepting;
+});
+
 Deno.test("with a PROXY header a backend connection belongs to one client, and begins with it", async () => {
   await using setting = open("http/1.1", { coupling: { sendProxyProtocol: true } });
   const streams = Array.from({ length: 2 }, () => {
