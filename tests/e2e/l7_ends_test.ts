@@ -9,9 +9,11 @@
 import assert from "node:assert/strict";
 import { echoBackend } from "../support/backends.ts";
 import { clientHello } from "../support/client_hello.ts";
+import { startServer } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { exchange, openClient, parseAlert } from "../support/raw_client.ts";
+import { ADMIN_SOCKET } from "./admin_api.ts";
 import { curl, openSite } from "./l7_site.ts";
 
 /** A backend in clear that answers each request when `open` is called. */
@@ -51,6 +53,30 @@ Deno.test("a stop waits for the request that is open, and says that it was the l
       assert.deepEqual([status, body], [200, "late"]);
       const { code, stderr } = await proxy.program.completed();
       assert.deepEqual([code, stderr, proxy.program.events.at(-1)!["cut"]], [0, "", 0]);
+    });
+  }
+});
+
+Deno.test("a takeover waits for the request that is open, and the new server answers the next one", async (t) => {
+  for (const flag of ["--http2", "--http1.1"]) {
+    await t.step(flag, async () => {
+      await using site = await openSite();
+      await using backend = gatedBackend();
+      await using proxy = await startProxy({
+        listeners: [{ routes: [site.route("h2c.test", backend.addr)] }],
+        grpc: ADMIN_SOCKET,
+      });
+      const asking = curl(site, proxy.addr, "h2c.test", "/", flag);
+      await backend.asked;
+      await using next = await startServer(proxy.config.path, { args: ["--takeover"] });
+      await proxy.program.event(({ step }) => step === "handed_over");
+      backend.open();
+      const { status, body } = await asking;
+      assert.deepEqual([status, body], [200, "late"]);
+      const { code, stderr } = await proxy.program.completed();
+      assert.deepEqual([code, stderr, proxy.program.events.at(-1)!["cut"]], [0, "", 0]);
+      assert.equal((await curl(site, proxy.addr, "h2c.test", "/", flag)).status, 200);
+      await next.connectionEvent({ sni: "h2c.test" });
     });
   }
 });
