@@ -52,8 +52,8 @@ if (!hasPromtool) {
   print("skipped: the alerts of deploy/prometheus are not tried out, for there is no promtool here");
 }
 
-/** Every metric that the program prints, with its labels and their values. */
-async function printedMetrics(): Promise<Map<string, Map<string, Set<string>>>> {
+/** What the program prints when it has been used. */
+async function printedMetrics(): Promise<string> {
   await using site = await openSite();
   await Deno.writeFile(`${site.folder}/countries.mmdb`, countryDatabase({ "127.1.0.0/16": "DE" }));
   await using proxy = await startProxy({
@@ -68,10 +68,11 @@ async function printedMetrics(): Promise<Map<string, Map<string, Set<string>>>> 
     const { code, stdout } = await runProgram(["metrics", "-c", proxy.config.path]);
     assert.equal(code, 0);
     return /^mcproxy_requests_total\{/m.test(stdout) && /reason="unknown_name"/.test(stdout) &&
-      samplesOf(stdout);
+      stdout;
   }, 60_000);
 }
 
+/** Every metric of a text, with its labels and their values. */
 function samplesOf(text: string): Map<string, Map<string, Set<string>>> {
   const found = new Map<string, Map<string, Set<string>>>();
   for (const [, metric, inside = ""] of text.matchAll(/^(mcproxy_\w+)(?:\{(.*)\})? \S+$/gm)) {
@@ -140,7 +141,8 @@ function dashboardQueries(): string[] {
 }
 
 Deno.test("alerts and dashboard ask for metrics, labels and values that the program prints", async (t) => {
-  const printed = await printedMetrics();
+  const text = await printedMetrics();
+  const printed = samplesOf(text);
   assert.ok(printed.size > 15);
   for (const { alert, expr } of ALERTS) {
     await t.step(alert, () => assert.deepEqual(faults(expr, printed), []));
@@ -160,6 +162,21 @@ Deno.test("alerts and dashboard ask for metrics, labels and values that the prog
       [...printed.keys()].filter((metric) => !shown.has(metric) && !sums.includes(metric)),
       [],
     );
+  });
+  await t.step({
+    name: "promtool finds nothing wrong with the text",
+    ignore: !hasPromtool,
+    fn: async () => {
+      const child = new Deno.Command("promtool", {
+        args: ["check", "metrics"],
+        stdin: "piped",
+        stderr: "piped",
+      })
+        .spawn();
+      await new Response(text).body!.pipeTo(child.stdin);
+      const { success, stderr } = await child.output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+    },
   });
   await t.step("faults() fires when something isn't there", () => {
     assert.deepEqual(faults("mcproxy_nothing", printed), ["no metric mcproxy_nothing"]);
