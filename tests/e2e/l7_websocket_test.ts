@@ -9,9 +9,11 @@
 
 import assert from "node:assert/strict";
 import type { PeerStream } from "../l7/http_peer.ts";
+import { ErrorCode } from "../../src/wire/http_handler.ts";
 import { acceptOf } from "../../src/l7/upgrade.ts";
 import { valuesOf } from "../l7/heads.ts";
 import { serveQuietly } from "../support/quiet.ts";
+import { eventually } from "./eventually.ts";
 import { L7Peer, RawPeer } from "./l7_peer.ts";
 import { NAME_OF, openScene } from "./l7_scene.ts";
 import { openSite } from "./l7_site.ts";
@@ -194,6 +196,50 @@ Deno.test("an answer that isn't a valid acceptance opens no tunnel", async (t) =
     }
   });
   assert.deepEqual(past.filter((text) => text.includes("hidden")), []);
+});
+
+Deno.test("a tunnel ends to the backend as it did to the client: with a FIN behind the last byte, or with a RST", async (t) => {
+  const seen: string[] = [];
+  let taken = 0;
+  await using backend = await rawBackend(async (connection) => {
+    const key = /sec-websocket-key: (\S+)/i.exec((await connection.head())!)![1]!;
+    await connection.send(`${SWITCH}Sec-WebSocket-Accept: ${acceptOf(key)}\r\n\r\n`);
+    await connection.take(/the last byte/);
+    taken++;
+    const { text, end } = await connection.toEnd();
+    seen.push(`${text}${end}`);
+  });
+  await using site = await openSite();
+  const routes = [site.route("h1.test", backend.addr, { backend_protocol: "http/1.1" })];
+  const target = { name: "h1.test" };
+  await serveQuietly({ listeners: [{ routes }], proxy: { workers: 1 } }, async ({ addr }) => {
+    await t.step("HTTP/1.1, finished", async () => {
+      await using client = await RawPeer.open(site, { addr, ...target }, ["http/1.1"]);
+      client.send(upgradeText("h1.test", [`Sec-WebSocket-Key: ${KEY}`]));
+      await client.match(/^HTTP\/1\.1 101 [^]*\r\n\r\n/);
+      client.send("the last byte");
+      await client.finish();
+      assert.equal(await client.ended(), "close_notify");
+      assert.equal(seen.at(-1), "fin");
+    });
+    for (const [how, end] of [["finished", "fin"], ["cancelled", "reset"]] as const) {
+      await t.step(`HTTP/2, ${how}`, async () => {
+        await using client = await L7Peer.open(site, { addr, ...target }, "h2");
+        await client.until("announcement", () => canConnect(client));
+        const stream = client.ask(EXTENDED, { isOpen: true });
+        await client.until("answer", () => stream.status === 200);
+        const before = seen.length;
+        stream.send("the last byte", how === "finished");
+        if (how === "cancelled") {
+          // Not before it has passed: a RST may overtake what came before it.
+          await eventually("last byte at the backend", () => taken === before + 1);
+          stream.cancel(ErrorCode.CANCEL);
+        }
+        await eventually("end at the backend", () => seen.length > before);
+        assert.equal(seen.at(-1), end);
+      });
+    }
+  });
 });
 
 Deno.test("a handshake without a valid key is refused before the backend is asked", async (t) => {
