@@ -12,7 +12,7 @@ import { ErrorCode } from "../../src/wire/http_handler.ts";
 import type { LogEvent } from "../support/program.ts";
 import { freePort } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
-import { serveQuietly } from "../support/quiet.ts";
+import { serveQuietly, stopWithoutFault } from "../support/quiet.ts";
 import { L7Peer, RawPeer } from "./l7_peer.ts";
 import { eachPair, NAME_OF, openScene, VERSIONS } from "./l7_scene.ts";
 import { rawRequest } from "./raw_http2.ts";
@@ -158,4 +158,6 @@ Deno.test("at level debug each request has its line, of that level", async () =>
   await client.answer({ path: "/told" });
   const event = await proxy.program.event(({ path }) => path === "/told");
   assert.equal(event["level"], "debug");
+  await client[Symbol.asyncDispose]();
+  await stopWithoutFault(proxy);
 });

@@ -42,3 +42,20 @@ export async function stopQuietly({ program }: Proxy): Promise<readonly LogEvent
   assert.equal(new Set(connections.map(({ id }) => id)).size, connections.length, "an id was told twice");
   return connections;
 }
+
+/**
+ * The same for a scenario whose end isn't quiet, because it cuts connections or logs more: stops the program, and
+ * checks that no worker was lost or replaced, and that nothing went unhandled.
+ *
+ * @returns how many connections were cut
+ */
+export async function stopWithoutFault({ program }: Proxy): Promise<number> {
+  program.signal("SIGTERM");
+  const { code, stderr } = await program.completed();
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  const faults = program.events.filter(({ level }) => level === "warning" || level === "error");
+  assert.deepEqual(faults, []);
+  const { cut, worker_restarts } = program.events.at(-1)!;
+  assert.equal(worker_restarts, 0);
+  return Number(cut);
+}
