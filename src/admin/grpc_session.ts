@@ -22,8 +22,11 @@ import {
   STREAMS_MAX,
   UNREAD_BYTES_MAX,
 } from "./call_limits.ts";
+
+import type { CallTurns } from "./call_turns.ts";
 import { CALLER, type Caller } from "./caller.ts";
 import { GrpcCall } from "./grpc_call.ts";
+import { wholeAnswer } from "./whole_answer.ts";
 import { BUSY, fieldsOf, headersOf, refusal, trailerFields, UNREAD } from "./grpc_fields.ts";
 
 /** What a session works with. */
@@ -34,6 +37,8 @@ export interface GrpcSessionOptions {
   readonly requests: ByteBudget;
   /** Bytes of all clients' answers. */
   readonly answers: ByteBudget;
+  /** When calls begin. */
+  readonly turns: CallTurns;
   /** Who calls. */
   readonly caller: Caller;
   /** Makes the transport, which isn't started yet. */
@@ -159,6 +164,8 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   async #serve(call: GrpcCall, handler: UniversalHandler, path: string, header: Headers): Promise<void> {
     this.#working++;
     try {
+      await this.#options.turns.take(this);
+      call.signal.throwIfAborted();
       const response = await handler({
         httpVersion: "2.0",
         method: "POST",
@@ -168,7 +175,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
         signal: call.signal,
         contextValues: createContextValues().set(CALLER, this.#options.caller),
       });
-      await this.#answer(call, response);
+      await this.#answer(call, { ...response, body: await wholeAnswer(handler, response.body) });
     } catch {
       // The call was cancelled, or its client has gone.
       if (this.#calls.has(call.streamId)) this.#connection.reset(call.streamId, ErrorCode.CANCEL);

@@ -22,6 +22,7 @@ import {
   HANDSHAKES_MAX,
   REQUEST_BYTES_MAX,
 } from "./call_limits.ts";
+import { CallTurns } from "./call_turns.ts";
 import { ANYONE, type Caller } from "./caller.ts";
 import { GrpcSession } from "./grpc_session.ts";
 import { AdminTls, shownBy, type ShownClient } from "./tls.ts";
@@ -58,6 +59,7 @@ export class AdminServer {
   readonly #options: AdminServerOptions;
   readonly #handlers: ReadonlyMap<string, UniversalHandler>;
   readonly #requests = new ByteBudget(REQUEST_BYTES_MAX);
+  readonly #turns = new CallTurns();
   readonly #answers = new ByteBudget(ANSWER_BYTES_MAX);
   readonly #deadlines = new Deadlines();
   readonly #sessions = new Map<GrpcSession, Admitted>();
@@ -188,6 +190,7 @@ export class AdminServer {
       handlers: this.#handlers,
       requests: this.#requests,
       answers: this.#answers,
+      turns: this.#turns,
       caller: admitted.caller,
       openTransport: (handler) =>
         new SocketTransport(socket, handler, { deadlines: this.#deadlines, reset: () => socket.destroy() }),

@@ -4,6 +4,7 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 
 import { ByteBudget } from "../../src/admin/byte_budget.ts";
 import { MESSAGE_BYTES_MAX, SESSION_ANSWER_BYTES_MAX, STREAMS_MAX } from "../../src/admin/call_limits.ts";
+import { CallTurns } from "../../src/admin/call_turns.ts";
 import { ANYONE } from "../../src/admin/caller.ts";
 import { GrpcSession } from "../../src/admin/grpc_session.ts";
 import { FrameType } from "../../src/http2/frames.ts";
@@ -56,6 +57,7 @@ class Host implements AsyncDisposable {
       handlers: new Map([[PATH, handler]]),
       requests: this.requests,
       answers: this.answers,
+      turns: new CallTurns(),
       caller: ANYONE,
       openTransport: (own) =>
         new SocketTransport(socket, own, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
@@ -142,8 +144,10 @@ Deno.test("GrpcSession ends a connection after five minutes without a call, and 
 
 Deno.test("GrpcSession holds 16 MiB of answers for a client that takes none of them", async () => {
   const message = new Uint8Array(MESSAGE_BYTES_MAX);
+  let done = 0;
   await using host = await Host.start(async function* () {
     yield message;
+    done++;
   });
   using client = new RawGrpc(host.conn);
   const calls = Array.from({ length: STREAMS_MAX }, (_, index) => 2 * index + 1).flatMap((streamId) => [
@@ -153,6 +157,8 @@ Deno.test("GrpcSession holds 16 MiB of answers for a client that takes none of t
   await client.send(greeting([INITIAL_WINDOW, 0]), ...calls);
   await client.line(new RegExp(`^HEADERS ${2 * STREAMS_MAX - 1} trailers`));
   const refused = client.lines.filter((line) => /trailers grpc-status 8 /.test(line)).length;
+  // What an answer was made of doesn't wait with it.
+  assert.equal(done, STREAMS_MAX);
   assert.equal(refused, STREAMS_MAX - SESSION_ANSWER_BYTES_MAX / MESSAGE_BYTES_MAX);
   assert.equal(host.answers.heldBytes, SESSION_ANSWER_BYTES_MAX);
   host.tick(60_001);
@@ -170,12 +176,12 @@ Deno.test("GrpcSession starts no more than 100 handlers, those of cancelled call
     yield new Uint8Array(0);
   });
   using client = new RawGrpc(host.conn);
-  const calls = Array.from({ length: STREAMS_MAX + 20 }, (_, index) => 2 * index + 1).flatMap((streamId) => [
-    callHeaders(streamId, PATH),
-    frame(FrameType.RST_STREAM, 0, streamId, [0, 0, 0, 8]),
-  ]);
-  const last = 2 * STREAMS_MAX + 41;
-  await client.send(greeting(), ...calls, callHeaders(last, PATH));
+  const ids = Array.from({ length: STREAMS_MAX }, (_, index) => 2 * index + 1);
+  await client.send(greeting(), ...ids.map((streamId) => callHeaders(streamId, PATH)));
+  while (started < STREAMS_MAX) await new Promise((resolve) => setTimeout(resolve, 1));
+  const last = 2 * STREAMS_MAX + 1;
+  const cancels = ids.map((streamId) => frame(FrameType.RST_STREAM, 0, streamId, [0, 0, 0, 8]));
+  await client.send(...cancels, callHeaders(last, PATH));
   await client.line(new RegExp(`^HEADERS ${last} 200 .*grpc-status 8 .*end$`));
   await client.line(new RegExp(`^RST_STREAM ${last} NO_ERROR`));
   assert.equal(started, STREAMS_MAX);
