@@ -10,10 +10,10 @@
 import assert from "node:assert/strict";
 import { Existing } from "../../src/admin/gen/mc_proxy/v1/admin_pb.ts";
 import { CodecBackend } from "../l7/codec_backend.ts";
-import { startProxy } from "../support/proxy.ts";
-import { stopQuietly } from "../support/quiet.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
+import { isConnection, stopQuietly } from "../support/quiet.ts";
 import { ADMIN_SOCKET, adminOf } from "./admin_api.ts";
-import { pause } from "./eventually.ts";
+import { eventually, pause } from "./eventually.ts";
 import { L7Peer } from "./l7_peer.ts";
 import { openSite, type Site } from "./l7_site.ts";
 
@@ -58,6 +58,11 @@ async function open(site: Site, addr: string, version: "h2" | "http/1.1", backen
   };
 }
 
+/** Waits for the events of that many connections: a stop would find some still there, and drain them. */
+async function endings({ program }: Proxy, count: number): Promise<void> {
+  await eventually("events", () => program.events.filter(isConnection).length >= count);
+}
+
 function reasonsOf(events: readonly Record<string, unknown>[]): string[] {
   return events.map(({ reason }) => `${reason}`).toSorted();
 }
@@ -85,6 +90,7 @@ Deno.test("a removed route drains: no new request comes, those that are open go 
       assert.equal((await beside.answer({})).status, 200);
       await beside[Symbol.asyncDispose]();
       await clients[Symbol.asyncDispose]();
+      await endings(proxy, 3);
       const events = await stopQuietly(proxy);
       assert.deepEqual(reasonsOf(events), ["client_eof", "drained", "drained"]);
     });
@@ -185,6 +191,7 @@ Deno.test("changes of routes and certificates never drop a connection, and reque
       assert.equal((await busy.answer({})).text, "second");
       assert.deepEqual([busy.peer.goAways, busy.end, idle.end], [[], undefined, undefined]);
       await clients[Symbol.asyncDispose]();
+      await endings(proxy, 2);
       const events = await stopQuietly(proxy);
       assert.deepEqual(reasonsOf(events), ["client_eof", "client_eof"]);
     });
