@@ -536,7 +536,8 @@ export const GetFirewallRulesRequestSchema: GenMessage<GetFirewallRulesRequest> 
  */
 export type GetFirewallRulesResponse = Message<"mc_proxy.v1.GetFirewallRulesResponse"> & {
   /**
-   * In the order of their ids; an expired rule is removed within a second.
+   * In the order of their ids. An expired rule matches nobody; it is removed within a second, or, while a change waits
+   * for its confirmation, afterwards.
    *
    * @generated from field: repeated mc_proxy.v1.FirewallRule rules = 1;
    */
