@@ -55,7 +55,8 @@ export class ConnectionFeed {
    */
   watch(matches: (event: ConnectionEvent) => boolean, signal: AbortSignal): Watch {
     const watch = new QueuedWatch(matches, signal, () => this.#watches.delete(watch));
-    this.#watches.add(watch);
+    // One that is over already hears no abort: nothing would remove it.
+    if (!signal.aborted) this.#watches.add(watch);
     return watch;
   }
 }
@@ -71,6 +72,7 @@ class QueuedWatch implements Watch {
   constructor(matches: (event: ConnectionEvent) => boolean, signal: AbortSignal, onEnd: () => void) {
     this.#matches = matches;
     this.#onEnd = onEnd;
+    this.#isOver = signal.aborted;
     signal.addEventListener("abort", () => this[Symbol.dispose](), { once: true });
   }
 

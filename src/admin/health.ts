@@ -61,6 +61,7 @@ export function healthService(state: HealthState): ServiceImpl<typeof Health> {
         told = status;
         if (state.statusOf(service) === told) await state.changed(signal);
       }
+      signal.throwIfAborted();
     },
   };
 }

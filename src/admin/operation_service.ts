@@ -127,6 +127,8 @@ function watchMethod(plane: ControlPlane): Methods["watchConnections"] {
     } catch (error) {
       throw toConnectError(error, plane.store.revision);
     }
+    // Otherwise the end of a deadline would look like the end of all events.
+    signal.throwIfAborted();
   };
 }
 

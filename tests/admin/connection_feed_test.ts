@@ -46,6 +46,13 @@ Deno.test("ConnectionFeed tells a watcher what matches until it goes", async () 
   assert.equal(watch.isLate, false);
 });
 
+Deno.test("ConnectionFeed ends a watcher at once whose time was over before it came", async () => {
+  const feed = new ConnectionFeed();
+  const watch = feed.watch(() => true, AbortSignal.abort());
+  assert.equal(feed.watchers, 0);
+  assert.deepEqual(await idsOf(watch), []);
+});
+
 Deno.test("ConnectionFeed ends a watcher that doesn't keep up, after what has fitted", async () => {
   const feed = new ConnectionFeed();
   using watch = feed.watch(() => true, new AbortController().signal);

@@ -116,11 +116,16 @@ Deno.test("healthService() tells NOT_SERVING to those who watch when the server 
   const context = { signal: stop.signal } as Parameters<typeof watch>[1];
   const told: number[] = [];
   const request = { service: "" } as Parameters<typeof watch>[0];
-  for await (const { status } of watch(request, context) as AsyncIterable<{ status: number }>) {
-    told.push(status);
-    if (told.length === 1) queueMicrotask(() => state.drain());
-    else stop.abort();
-  }
+  const late = new Error("too late");
+  const all = async (): Promise<void> => {
+    for await (const { status } of watch(request, context) as AsyncIterable<{ status: number }>) {
+      told.push(status);
+      if (told.length === 1) queueMicrotask(() => state.drain());
+      else stop.abort(late);
+    }
+  };
+  // What ends the watching is told: it is no good end.
+  await assert.rejects(all(), late);
   assert.deepEqual(told, [1, 2]);
   assert.equal(state.statusOf("nothing"), 3);
 });
