@@ -209,6 +209,11 @@ export class Http2Connection implements HttpConnection {
     return this.#inbound.sawSettings;
   }
 
+  /** Whether the peer has acknowledged our SETTINGS: until then `tick` has to be called. */
+  get isAcknowledged(): boolean {
+    return this.#session.acknowledged;
+  }
+
   /** Since when a frame (but the content of DATA) or a field block has been waiting for its end; 0 = none is. */
   get partialSinceMs(): number {
     return this.#inbound.partialSinceMs;

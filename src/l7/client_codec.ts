@@ -33,6 +33,7 @@ export function clientCodec(
     maxControlFramesPerSecond: limits.maxControlFramesPerSecond,
     maxContinuationFrames: limits.maxContinuationFrames,
     maxBufferedBytesPerConnection: limits.maxBufferedBytesPerConnection,
+    settingsTimeoutMs: limits.requestHeaderTimeoutMs,
   });
 }
 

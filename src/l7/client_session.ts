@@ -237,12 +237,13 @@ export class ClientSession extends HttpSession implements BufferHolder {
     for (const exchange of [...this.exchanges.values()]) lookAt(exchange, limits, nowMs);
     const headSinceMs = this.#heads.sinceMs(this.#server);
     if (headSinceMs > 0 && nowMs - headSinceMs >= limits.requestHeaderTimeoutMs) this.#endLate();
-    const isBusy = this.exchanges.size > 0 || headSinceMs > 0 || this.codec.openStreams > 0;
-    if (isBusy) return this.service.lookMs;
+    const { codec } = this;
+    const isNew = codec instanceof Http2Connection && !codec.isAcknowledged;
+    const isBusy = this.exchanges.size > 0 || headSinceMs > 0 || codec.openStreams > 0;
+    if (isBusy || isNew) return this.service.lookMs;
     if (limits.httpIdleTimeoutMs === 0) return this.version === "h2" ? 60_000 : NEVER_MS;
     const leftMs = this.#idleSinceMs + limits.httpIdleTimeoutMs - nowMs;
     if (leftMs <= 0) this.#end("http_idle");
-    // The codec wants to be looked at while its SETTINGS aren't acknowledged.
     return Math.max(50, Math.min(leftMs, this.version === "h2" ? 60_000 : leftMs));
   }
 

@@ -17,6 +17,7 @@ import { stopQuietly, stopWithoutFault } from "../support/quiet.ts";
 import { openSite } from "./l7_site.ts";
 
 const NAME = "h2c.test";
+const ACK = 0x1;
 const GET = `GET / HTTP/1.1\r\nHost: ${NAME}\r\n\r\n`;
 
 interface Client {
@@ -34,6 +35,7 @@ async function open(addr: string, version: string): Promise<Client> {
   // The server's SETTINGS, or an answer: HTTP has begun.
   else tls.write(GET);
   await once(tls, "data");
+  if (version === "h2") tls.write(frame(FrameType.SETTINGS, ACK, 0));
   return { raw, tls };
 }
 

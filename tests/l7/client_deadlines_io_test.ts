@@ -62,6 +62,7 @@ Deno.test("an HTTP/2 beginning, frame or field block that doesn't end is waited 
     "a field block without its end": [BEGIN, UNFINISHED],
     "the same while another stream is open": [BEGIN, request(1, "/open"), UNFINISHED],
     "the same with a CONTINUATION": [BEGIN, UNFINISHED, frame(FrameType.CONTINUATION, 0, 3, block("a", "b"))],
+    "no answer to our SETTINGS": [PREFACE, settings()],
     "half a HEADERS frame": [BEGIN, request(1, "/open").subarray(0, 15)],
     "half a frame's header": [BEGIN, Uint8Array.of(0, 0)],
   };
