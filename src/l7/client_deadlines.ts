@@ -48,9 +48,11 @@ export function lookAt(exchange: Exchange, limits: Limits, nowMs: number): void 
 /** Refuses a request whose backend or client has been silent for too long. */
 function expireIfLate(exchange: Exchange, limits: Limits, nowMs: number): void {
   const { responseHeaderTimeoutMs, streamIdleTimeoutMs } = limits;
-  const waitsForHead = exchange.status === 0 && exchange.isRequestEnded && !exchange.isGrpc;
-  if (waitsForHead && responseHeaderTimeoutMs > 0 && exchange.upgrade === undefined) {
-    if (nowMs - exchange.requestEndedMs >= responseHeaderTimeoutMs) return exchange.refuse(504);
+  // A handshake's head is all of its request: what the client sends behind it belongs to the tunnel.
+  const waitsSinceMs = exchange.upgrade === undefined ? exchange.requestEndedMs : exchange.startedMs;
+  const waitsForHead = exchange.status === 0 && waitsSinceMs > 0 && !exchange.isGrpc;
+  if (waitsForHead && responseHeaderTimeoutMs > 0) {
+    if (nowMs - waitsSinceMs >= responseHeaderTimeoutMs) return exchange.refuse(504);
   }
   if (streamIdleTimeoutMs === 0 || nowMs - exchange.lastMs < streamIdleTimeoutMs) return;
   if ((exchange.isGrpc || exchange.isTunnel) && !exchange.isBlocked) return;

@@ -15,7 +15,7 @@ import { valuesOf } from "../l7/heads.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { eventually } from "./eventually.ts";
 import { L7Peer, RawPeer } from "./l7_peer.ts";
-import { NAME_OF, openScene } from "./l7_scene.ts";
+import { NAME_OF, openScene, VERSIONS } from "./l7_scene.ts";
 import { openSite } from "./l7_site.ts";
 import { rawBackend } from "./raw_backend.ts";
 
@@ -254,4 +254,28 @@ Deno.test("a handshake without a valid key is refused before the backend is aske
     }
   });
   assert.deepEqual(scene.requests["http/1.1"], []);
+});
+
+Deno.test("504: a handshake that the backend doesn't answer in time", async (t) => {
+  await using scene = await openScene({ onEnd: () => {}, http2: { enableConnectProtocol: true } });
+  // stream_idle_timeout would end it too, but may be off.
+  const http = { response_header_timeout: "300ms", stream_idle_timeout: "0s" };
+  const tables = { listeners: [{ routes: scene.routes }], http, proxy: { workers: 1 } };
+  await serveQuietly(tables, async ({ addr }) => {
+    for (const backend of VERSIONS) {
+      const target = { addr, name: NAME_OF[backend] };
+      await t.step(`HTTP/1.1 to ${backend}`, async () => {
+        await using client = await RawPeer.open(scene.site, target, ["http/1.1"]);
+        client.send(upgradeText(target.name, [`Sec-WebSocket-Key: ${KEY}`]));
+        await client.match(/^HTTP\/1\.1 504 /);
+      });
+      await t.step(`HTTP/2 to ${backend}`, async () => {
+        await using client = await L7Peer.open(scene.site, target, "h2");
+        await client.until("announcement", () => canConnect(client));
+        const stream = client.ask(EXTENDED, { isOpen: true });
+        await client.until("answer", () => stream.status !== undefined || stream.isOver);
+        assert.equal(stream.status, 504);
+      });
+    }
+  });
 });
