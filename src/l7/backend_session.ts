@@ -178,9 +178,11 @@ export class BackendSession extends HttpSession {
 
   /** More requests may be started. */
   override ready(): void {
+    const { codec } = this;
+    // A backend that takes no stream is left like one that says nothing: its next connection would take none either.
+    if (!this.#isSettled && codec.openStreams === 0 && !codec.canRequest) return this.leave();
     this.#isSettled = true;
     this.#idleSinceMs = this.nowMs;
-    const { codec } = this;
     // The read that waits while it is idle may bring this much to whoever comes next, whatever else he has going on.
     if (this.http1 !== undefined) this.#conn!.readBytesMax = READ_BYTES_SMALL;
     this.#pool.ready(this, codec instanceof Http2Connection && codec.canExtendedConnect);

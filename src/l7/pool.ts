@@ -78,8 +78,8 @@ export class Pool {
     this.service.releaseBackend();
     // A backend that has said nothing would say nothing to each of those who wait, one after the other.
     if (!session.isSettled) this.#failed(502);
-    if (this.#waiting.size > 0) this.#grow();
-    else if (this.isEmpty) this.service.forget(this);
+    else if (this.#waiting.size > 0) this.#grow();
+    if (this.isEmpty) this.service.forget(this);
   }
 
   /** Ends all connections after what is open on them. */

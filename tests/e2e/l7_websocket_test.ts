@@ -279,3 +279,13 @@ Deno.test("504: a handshake that the backend doesn't answer in time", async (t) 
     }
   });
 });
+
+Deno.test("a backend that takes no stream is not asked for a WebSocket again and again", async () => {
+  await using scene = await openScene({ http2: { enableConnectProtocol: true, maxConcurrentStreams: 0 } });
+  await serveQuietly({ listeners: [{ routes: scene.routes }], proxy: { workers: 1 } }, async ({ addr }) => {
+    await using client = await RawPeer.open(scene.site, { addr, name: NAME_OF.h2 }, ["http/1.1"]);
+    client.send(upgradeText(NAME_OF.h2, [`Sec-WebSocket-Key: ${KEY}`]));
+    await client.match(/^HTTP\/1\.1 502 /);
+    assert.equal(scene.backends.h2.connections.length, 1);
+  });
+});
