@@ -62,7 +62,8 @@ export function explainService(plane: ControlPlane): Methods {
       if (examplesMax > EXAMPLES_MAX) throw invalid("examples_max", `at most ${EXAMPLES_MAX}`);
       const state = await states.current();
       const { firewallRules } = plane.served().configuration;
-      const firstId = Math.max(0, ...firewallRules.map(({ id }) => id)) + 1;
+      // Not by Math.max(...ids): 130,000 arguments are more than the stack takes.
+      const firstId = firewallRules.reduce((most, { id }) => Math.max(most, id), 0) + 1;
       const candidates = rules.map((rule, index) => ({
         ...readRule(rule, `rules[${index}]`),
         id: firstId + index,

@@ -13,7 +13,7 @@ import type { Handover } from "../control/handover.ts";
 import { metricsText } from "../control/measure.ts";
 import type { Reload } from "../control/reload.ts";
 import type { ServedState } from "../control/served_state.ts";
-import { takeSnapshotApart } from "../control/snapshot_process.ts";
+import { SnapshotQueue } from "../control/snapshot_process.ts";
 import type { Supervisor } from "../control/supervisor.ts";
 import { Tallies } from "../control/tallies.ts";
 import { NamedTurns } from "../control/turns.ts";
@@ -65,6 +65,7 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
   const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining, handover } = parts;
   const countries = new Countries(parts.geoip);
   const names = new CertificateNames();
+  const snapshots = new SnapshotQueue();
   const rates = memory.rates(monotonicMs);
   const served = (): ServedState => {
     if (supervisor.served === undefined) throw new ProxyError("unavailable", "the proxy is not serving yet");
@@ -99,7 +100,7 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
       await own.reload();
       return [...reload.outcomes, ...own.outcomes];
     },
-    snapshot: (path, signal) => takeSnapshotApart(parts.configPath, path, signal),
+    snapshot: (path, signal) => snapshots.take(parts.configPath, path, signal),
     metrics: () =>
       Promise.resolve(metricsText({
         memory,

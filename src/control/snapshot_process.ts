@@ -6,6 +6,7 @@
 
 import { ProxyError } from "../errors.ts";
 import { programCommand } from "./program.ts";
+import { Turns } from "./turns.ts";
 
 /** What was made. */
 export interface SnapshotReport {
@@ -15,6 +16,25 @@ export interface SnapshotReport {
   readonly sizeBytes: number;
   /** The revision that it holds. */
   readonly revision: number;
+}
+
+/** Takes snapshots one after the other: as many processes as clients ask for would have the host to themselves. */
+export class SnapshotQueue {
+  readonly #take: typeof takeSnapshotApart;
+  readonly #turns = new Turns();
+
+  /** Nothing is taken yet. @param take Default: {@linkcode takeSnapshotApart} */
+  constructor(take: typeof takeSnapshotApart = takeSnapshotApart) {
+    this.#take = take;
+  }
+
+  /** As {@linkcode takeSnapshotApart}, when those asked for before are over. @throws the signal's reason likewise */
+  take(configPath: string, outPath: string | undefined, signal: AbortSignal): Promise<SnapshotReport> {
+    return this.#turns.run(() => {
+      signal.throwIfAborted();
+      return this.#take(configPath, outPath, signal);
+    });
+  }
 }
 
 /**
