@@ -232,8 +232,7 @@ export class Session {
 
   /**
    * Gives a stream a larger window, by `max` bytes at most, when its content is being taken: to its working size
-   * first, and then each time that a whole window was taken and the owner holds little of it: else it is the other side
-   * that is slow, and a larger window would only be more to hold and to copy. @returns by how much
+   * first, and then each time that a whole window was taken. @returns by how much
    */
   growWindow(stream: Stream, max: number): number {
     if (stream.remoteEnded || max <= 0) return 0;
@@ -244,7 +243,6 @@ export class Session {
       grown = this.budget.open(max);
     } else if (stream.turnoverBytes >= stream.windowBytes) {
       stream.turnoverBytes = 0;
-      if (stream.heldBytes > stream.windowBytes >> 1) return 0;
       grown = this.budget.grow(stream.windowBytes, max);
     }
     stream.windowBytes += grown;
