@@ -29,7 +29,7 @@ export async function databaseFindings(path: string, isServed: boolean): Promise
   const room = await roomFindings(dirname(path), size ?? 0);
   if (size === undefined) {
     const detail = isServed
-      ? `"${path}" has gone under a running server: stop it only after a snapshot (mc-proxy snapshot --online)`
+      ? `"${path}" has gone under a running server: save its configuration before it stops (mc-proxy export -c FILE), and make it anew from that`
       : `"${path}" isn't there; the first start makes it`;
     return { findings: [isServed ? error("database", detail) : warning("database", detail), ...room] };
   }

@@ -94,6 +94,14 @@ Deno.test("doctor tells of a stopped, a hung and a killed server, and of old and
   assert.match(ills(aged).join("\n"), /^error snapshot: ".*a\.db" is 72 h old/);
   assert.deepEqual(ills(await diagnose(path, ["--snapshots", copies, "--snapshot-max-age", "0s"])), []);
 
+  await Deno.rename(databasePath, `${folder}/away.db`);
+  const lost = ills(await diagnose(path, ["--snapshots", copies, "--snapshot-max-age", "0s"])).join("\n");
+  assert.match(lost, /^error database: ".*" has gone under a running server/);
+  // What it advises is possible.
+  const [, advised] = /\(mc-proxy ([a-z]+) /.exec(lost)!;
+  assert.match((await runProgram([advised!, "-c", path])).stdout, /hostname = "a\.test"/);
+  await Deno.rename(`${folder}/away.db`, databasePath);
+
   proxy.program.signal("SIGSTOP");
   const hung = await diagnose(path, ["--snapshots", copies, "--snapshot-max-age", "0s", "--timeout", "1s"]);
   proxy.program.signal("SIGCONT");
