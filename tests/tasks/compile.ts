@@ -25,6 +25,9 @@ const TEXT_IMPORTS = "--unstable-raw-imports";
 
 const OPTIONS = { with: { type: "string" }, target: { type: "string" } } as const;
 
+/** `e_machine` of elf(5). */
+const ELF_MACHINES: ReadonlyMap<number, string> = new Map([[62, "x86_64"], [183, "aarch64"]]);
+
 interface Info {
   /** From `npm:NAME@VERSION`, as the import map has it, to what it stands for; of modules that are imported. */
   readonly redirects: Readonly<Record<string, string>>;
@@ -40,6 +43,17 @@ export function binaryProject(imported: ReadonlySet<string>): Record<string, unk
   const { unstable, nodeModulesDir, imports } = project;
   const needed = Object.entries(imports).filter(([_name, target]) => imported.has(target));
   return { unstable, nodeModulesDir, imports: Object.fromEntries(needed) };
+}
+
+/**
+ * What an ELF file is for: `x86_64` or `aarch64`, as targets begin; `undefined` = anything else.
+ *
+ * @param header its first 20 bytes, little-endian (elf(5): `e_machine`)
+ */
+export function elfArchitecture(header: Uint8Array): string | undefined {
+  const isElf = new TextDecoder("latin1").decode(header.subarray(0, 4)) === "\x7fELF";
+  if (!isElf || header.length < 20) return undefined;
+  return ELF_MACHINES.get(header[18]! | header[19]! << 8);
 }
 
 async function importedPackages(): Promise<ReadonlySet<string>> {
@@ -73,6 +87,11 @@ async function main(): Promise<number> {
     ? await run(Deno.execPath(), args)
     : await run("npx", ["-y", `deno@${version}`, ...args]);
   if (made === undefined) return 1;
+  if (!await isFor(target ?? Deno.build.target)) {
+    await Deno.remove(BINARY);
+    print(`the runtime (DENORT_BIN) is none for ${target ?? Deno.build.target}`);
+    return 1;
+  }
   const size = `${BINARY}: ${((await Deno.stat(BINARY)).size / 2 ** 20).toFixed(1)} MiB`;
   if (target !== undefined && target !== Deno.build.target) {
     print(`${size}, for ${target}: not started here`);
@@ -84,6 +103,13 @@ async function main(): Promise<number> {
   const readyMs = await timeToReady();
   print(`${size}, "version" in ${versionMs.toFixed(0)} ms, a server with one worker ready in ${readyMs} ms`);
   return 0;
+}
+
+async function isFor(target: string): Promise<boolean> {
+  using file = await Deno.open(BINARY);
+  const header = new Uint8Array(20);
+  await file.read(header);
+  return elfArchitecture(header) === target.split("-")[0];
 }
 
 /** A start loads everything that a server and its worker need: it shows that the file is all there. */
