@@ -100,7 +100,7 @@ function openLockFile(path: string, databasePath: string): Deno.FsFile {
   } catch (error) {
     const sentence = error instanceof Deno.errors.NotFound
       ? "is in a folder that doesn't exist; create the folder"
-      : `can't be locked because "${path}" can't be written; make its folder writable for this user`;
+      : `can't be locked because "${path}" can't be written; give that file and its folder to this user`;
     throw new ProxyError("database", `database "${databasePath}" ${sentence}`, { cause: error });
   }
 }

@@ -60,3 +60,16 @@ Deno.test("Store.open() takes a lock file that was left behind, whatever stands 
   }
   assert.deepEqual(folder.names(), []);
 });
+
+Deno.test("Store.open() names the lock file, not its folder alone, when another user's process left it", () => {
+  using folder = new Folder();
+  // What every user is refused, root too.
+  Deno.mkdirSync(`${folder.database}.lock`);
+  refuses(
+    "database",
+    /can't be locked because ".*\.lock" can't be written; give that file and its folder to/,
+    () => {
+      Store.open(folder.database);
+    },
+  );
+});
