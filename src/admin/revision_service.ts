@@ -40,6 +40,8 @@ const CONFIRM_MIN_MS = 1_000;
 const CONFIRM_MAX_MS = 3_600_000;
 const REVISIONS_DEFAULT = 50;
 const REVISIONS_MAX = 1_000;
+/** Changes in one list of revisions: 20 revisions of 70,000 were more than the heap holds. */
+const CHANGES_TOLD_MAX = 100_000;
 
 /** The implementation. */
 export function revisionService(plane: ControlPlane): Methods {
@@ -154,10 +156,12 @@ function historyMethods(plane: ControlPlane): Pick<Methods, "listRevisions" | "d
       const addressOf = withChanges ? addressesOf(plane.served().configuration) : undefined;
       const newest = before === 0 ? current : Math.min(current, before - 1);
       const revisions = [];
+      let told = 0;
       for (let number = newest; number > 0 && revisions.length < (limit || REVISIONS_DEFAULT); number--) {
         const revision = store.readRevision(number);
         if (revision === undefined) break;
-        revisions.push(revisionMessage(revision, addressOf));
+        told += revision.changes.length;
+        revisions.push(revisionMessage(revision, told <= CHANGES_TOLD_MAX ? addressOf : undefined));
       }
       return { revisions, current };
     }),

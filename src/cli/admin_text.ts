@@ -241,7 +241,8 @@ export function revisions(told: ListRevisionsResponse): string {
   return told.revisions.map((each) => {
     const kind = RevisionKind[each.kind]!.toLowerCase();
     const shown = each.changes.slice(0, 10).map(({ summary }) => `    ${summary}\n`).join("");
-    const more = each.changes.length > 10 ? `    … ${each.changes.length - 10} more\n` : "";
+    const left = each.changeCount - Math.min(10, each.changes.length);
+    const more = left > 0 ? `    … ${left} more\n` : "";
     return `${each.number}  ${moment(each.createTime)}  ${kind}  ${each.author}\n${shown}${more}`;
   }).join("");
 }

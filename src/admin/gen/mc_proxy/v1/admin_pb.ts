@@ -946,7 +946,7 @@ export type ListRevisionsRequest = Message<"mc_proxy.v1.ListRevisionsRequest"> &
   before: number;
 
   /**
-   * Whether each revision carries its changes.
+   * Whether each revision carries its changes: the newest ones, as long as they come to no more than 100,000 together.
    *
    * @generated from field: bool with_changes = 3;
    */
