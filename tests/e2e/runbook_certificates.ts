@@ -105,6 +105,9 @@ async function rotateAdmin(host: Host): Promise<void> {
 
 /** The client certificate in the file is of no use any more. */
 async function lockedOut(host: Host): Promise<void> {
+  await host.succeed(
+    `sed -i 's/^\\[grpc\\]$/  [grpc] # an editor was here/' "$CONFIG" && grep -q editor "$CONFIG"`,
+  );
   assert.match(await host.follow("Locked-out admin"), /: no mistakes\n[^]*^healthy$/m);
   assert.match(await host.succeed("mc-proxy routes list -c $CONFIG"), /a\.test/);
   const [now, before] = [
