@@ -80,7 +80,7 @@ function pathOf(
   for (let current = leaf; path.length <= DEPTH_MAX;) {
     const authority = authorities.find((candidate) => isIssuer(candidate, current));
     if (authority !== undefined) return [...path, authority];
-    const issuer = others.find((candidate) => candidate.ca && isIssuer(candidate, current));
+    const issuer = others.find((candidate) => isIssuer(candidate, current));
     if (issuer === undefined) return undefined;
     path.push(issuer);
     current = issuer;
@@ -93,6 +93,7 @@ function dateFault({ validFromDate, validToDate }: X509Certificate, nowMs: numbe
   return validToDate.getTime() < nowMs ? "has expired" : undefined;
 }
 
+/** Who is no CA may sign nobody, also when he stands in client_ca himself (RFC 5280 §4.2.1.9). */
 function isIssuer(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }

@@ -66,3 +66,13 @@ Deno.test("judgeCertificate() follows the certificates between, and says until w
   const late = judgeCertificate([leaf!, middle!], { ...judge, nowMs: root.notAfter.getTime() + 1 });
   assert.match(JSON.stringify(late), /it has expired/);
 });
+
+Deno.test("judgeCertificate() lets nobody sign who is no authority, also when he is trusted himself", async () => {
+  const root = await CertificateAuthority.create("CN=root");
+  const pinned = await root.issue({ names: ["looker.test"], usage: "client", isUnrestricted: true });
+  const forger = await CertificateAuthority.load(pinned);
+  const forged = await forger.issue({ names: ["ops.test"], usage: "client" });
+  const judge = { authorities: [new X509Certificate(pinned.certificate)], nowMs: Date.now() };
+  const verdict = judgeCertificate([new X509Certificate(forged.certificate).raw], judge);
+  assert.match(JSON.stringify(verdict), /not signed by client_ca/);
+});

@@ -41,6 +41,8 @@ export interface LeafOptions {
   readonly notBefore?: Date;
   /** End of validity; in the past for an expired one. Default in 30 days. */
   readonly notAfter?: Date;
+  /** Without the extension that says what the key may be used for: for anything, then. Default: with it. */
+  readonly isUnrestricted?: boolean;
 }
 
 /** A certificate authority that lives as long as the test. */
@@ -136,9 +138,12 @@ export class CertificateAuthority {
       notAfter: options.notAfter ?? new Date(Date.now() + 30 * DAY_MS),
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        ...options.isUnrestricted === true
+          ? []
+          : [new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true)],
         new x509.ExtendedKeyUsageExtension(extendedKeyUsages(options.usage ?? "server")),
         ...subjectAlternativeNames(options.names),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
         await x509.AuthorityKeyIdentifierExtension.create(this.#issuer.publicKey),
       ],
     });
