@@ -58,6 +58,7 @@ Deno.test({
     withUnits(async (folder) => {
       for (const name of UNITS.filter((unit) => unit.endsWith(".service"))) {
         const stated = new RegExp(`\`${name}\`\\s+(\\d+\\.\\d)`).exec(runbook)?.[1];
+        assert.ok(stated !== undefined, `RUNBOOK.md states no figure for ${name}`);
         const { out } = await analyze("security", "--offline=true", "--no-pager", `${folder}/${name}`);
         assert.equal(/Overall exposure level for \S+: ([0-9.]+)/.exec(out)?.[1], stated, name);
       }

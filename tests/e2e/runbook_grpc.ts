@@ -22,8 +22,11 @@ export async function anyClient(): Promise<void> {
   await host.succeed("systemctl start mc-proxy");
   // Every call has to succeed, not the last alone.
   const calls = `set -e\n${takeBlock("Administer with any gRPC client")}`;
-  const out = await host.succeed(calls, { PROTO: `${PROJECT_FOLDER}proto` });
+  const env = { PROTO: `${PROJECT_FOLDER}proto`, LISTEN: `127.0.0.1:${freePort()}` };
+  const out = await host.succeed(calls, env);
   assert.match(out, /"isHealthy": true/);
   assert.match(out, /"confirmDeadline"/);
-  assert.match(out, /\{\n {2}"revision": 7\n\}\s*$/);
+  assert.match(out, /Code: DeadlineExceeded/);
+  assert.match(out, /"sizeBytes": "\d+"/);
+  assert.match(out, /\{\n {2}"revision": 9\n\}\n\{\n {2}"status": "SERVING"\n\}\s*$/);
 }
