@@ -37,6 +37,7 @@ export class Store implements Disposable {
   readonly path: string;
   #lock: DatabaseLock | undefined;
   #database: DatabaseSync | undefined;
+  #fileId: string | undefined;
   #isReleased = false;
   #lastRevision = 0;
   #configuration: Configuration | undefined;
@@ -45,6 +46,7 @@ export class Store implements Disposable {
     this.path = path;
     this.#lock = lock;
     this.#database = database;
+    if (database !== undefined) this.#fileId = fileIdOf(path);
   }
 
   /**
@@ -89,6 +91,7 @@ export class Store implements Disposable {
     const lock = DatabaseLock.take(this.path);
     try {
       this.#database = openDatabase(this.path);
+      this.#fileId = fileIdOf(this.path);
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -112,6 +115,7 @@ export class Store implements Disposable {
     if (!this.isNew) throw new ProxyError("internal", `database "${this.path}" is already seeded`);
     createDatabase(this.path, configuration, timeMs);
     this.#database = openDatabase(this.path);
+    this.#fileId = fileIdOf(this.path);
   }
 
   /** The number of the current revision; the last one known while the database is released. */
@@ -135,9 +139,17 @@ export class Store implements Disposable {
    *
    * @returns the new revision's number
    * @throws {ProxyError} `conflict` when `expectedRevision` isn't the current one, which the message then names, or
-   * when a change doesn't fit what is there
+   * when a change doesn't fit what is there; `database` when the file isn't the one that was opened: SQLite would write
+   * on into what nobody can open any more
    */
   commit(commit: Commit): number {
+    if (!this.#isReleased && fileIdOf(this.path) !== this.#fileId) {
+      throw new ProxyError(
+        "database",
+        `database "${this.path}" was removed or replaced while it is served, so nothing can be changed; ` +
+          "save what is served with mc-proxy export, stop, and put the file back",
+      );
+    }
     const before = this.readConfiguration();
     const { revision, configuration } = this.#run((database) => writeCommit(database, before, commit));
     this.#configuration = configuration;
@@ -198,6 +210,16 @@ export class Store implements Disposable {
       throw new ProxyError("internal", `database "${this.path}" is not open`);
     }
     return guarded(this.path, () => work(database));
+  }
+}
+
+/** Which file stands under a name; `undefined` = none. */
+function fileIdOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = Deno.statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
   }
 }
 

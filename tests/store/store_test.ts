@@ -88,3 +88,19 @@ Deno.test("Store keeps 10,000 rules", () => {
   using store = Store.open(folder.database);
   assert.deepEqual(store.readConfiguration(), configuration);
 });
+
+Deno.test("Store.commit() writes nothing into a file that was removed or replaced under it", () => {
+  using folder = new Folder();
+  folder.seed();
+  using store = Store.open(folder.database);
+  const changes = diffConfiguration(CONFIGURATION, { listeners: [], firewallRules: [] });
+  const commit = { expectedRevision: 1, author: "local", kind: "rpc", changes, timeMs: TIME_MS } as const;
+  const aside = `${folder.path}/aside`;
+  Deno.renameSync(folder.database, aside);
+  refuses("database", /removed or replaced/, () => store.commit(commit));
+  Deno.copyFileSync(aside, folder.database);
+  refuses("database", /removed or replaced/, () => store.commit(commit));
+  assert.deepEqual(store.readConfiguration(), CONFIGURATION);
+  Deno.renameSync(aside, folder.database);
+  assert.equal(store.commit(commit), 2);
+});
