@@ -6,7 +6,7 @@
 
 import { type Client, createClient } from "@connectrpc/connect";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import type { Endpoint } from "../state/model.ts";
 import { parseEndpoint, parseListenAddress } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
@@ -141,7 +141,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return `nothing in ${CONNECT_MS / 1_000} s`;
   }
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = messageOf(error);
   if (/UnknownIssuer/i.test(detail)) {
     return "its certificate is not signed by a CA known here; name that CA by --server-ca";
   }

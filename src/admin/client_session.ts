@@ -6,6 +6,7 @@
 
 import type { UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { messageOf } from "../errors.ts";
 import { Http2Connection } from "../http2/connection.ts";
 import {
   ErrorCode,
@@ -130,7 +131,7 @@ export class ClientSession implements HttpHandler {
       this.#connection.receiveEnd(performance.now());
       this.#end("the server has closed the connection");
     } catch (error) {
-      this.#end(error instanceof Error ? error.message : String(error));
+      this.#end(messageOf(error));
     }
   }
 
@@ -139,7 +140,7 @@ export class ClientSession implements HttpHandler {
     const output = this.#connection.takeOutput().slice();
     this.#writing = this.#writing.then(async () => {
       for (let rest = output; rest.length > 0;) rest = rest.subarray(await this.#conn.write(rest));
-    }).catch((error) => this.#end(error instanceof Error ? error.message : String(error)));
+    }).catch((error) => this.#end(messageOf(error)));
   }
 
   #end(detail: string): void {

@@ -7,25 +7,24 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ChangeOutcome } from "../control/changes.ts";
-import type { ConfigurationDraft, RouteReference } from "../state/configuration_draft.ts";
+import type { ConfigurationDraft } from "../state/configuration_draft.ts";
 import type { Configuration, FirewallRule, Listener, Route } from "../state/model.ts";
 import type { KeptAnswer } from "../store/kept_answers.ts";
 import { listenerMessage, routeMessage, ruleMessage } from "./answers.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { type Concerned, endExisting, readExisting } from "./existing.ts";
 import { Existing, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
-import type { Route as RouteMessage } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { look, mutation } from "./mutations.ts";
 import {
   findListener,
   invalid,
-  readHostname,
   readListenAddress,
   readListener,
   readOptionalListener,
   readRoute,
   readRouteUpdate,
   readRule,
+  routeReference,
 } from "./requests.ts";
 
 type Methods = Pick<
@@ -170,18 +169,6 @@ function routeMethods(plane: ControlPlane): RouteMethods {
       const ended = { filter: { routeIds: [value.route.id] }, reason: "route_removed" } as const;
       return { revision, connectionsTouched: await endExisting(plane, existing, [ended]) };
     }),
-  };
-}
-
-/** Which route a message means. */
-export function routeReference(
-  { id, listener, hostname }: Pick<RouteMessage, "id" | "listener" | "hostname">,
-  prefix: string,
-): RouteReference {
-  if (id !== 0) return { id };
-  return {
-    listener: readOptionalListener(listener, `${prefix}listener`),
-    hostname: readHostname(hostname, `${prefix}hostname`),
   };
 }
 

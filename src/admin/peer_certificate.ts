@@ -9,8 +9,9 @@ import { X509Certificate } from "node:crypto";
 import { certificateNames, subjectLine } from "./certificate_names.ts";
 import { mayAuthenticateClient } from "./extended_key_usage.ts";
 
-/** Certificates from the leaf to the CA at most. */
-const DEPTH_MAX = 6;
+/** Certificates from the leaf to the CA at most; more that a client shows are not looked at. */
+export const DEPTH_MAX = 6;
+
 /** What a certificate is judged by. */
 export interface CertificateJudge {
   /** Those that are trusted now. */

@@ -10,6 +10,7 @@ import { ProxyError } from "../errors.ts";
 import { ADDRESS_OR_CIDR_WANTED, parseAddressOrCidr } from "../policy/cidr.ts";
 import { canonicalHostname, HOSTNAME_WANTED } from "../policy/hostname.ts";
 import { canonicalRuleValue } from "../policy/rule_value.ts";
+import type { RouteReference } from "../state/configuration_draft.ts";
 import { quote } from "../state/issue.ts";
 import {
   ENDPOINT_WANTED,
@@ -51,6 +52,18 @@ export function readListenAddress(text: string, field: string): Endpoint {
 /** A listener's address, or nothing for the only listener. @throws ProxyError invalid */
 export function readOptionalListener(text: string, field: string): Endpoint | undefined {
   return text === "" ? undefined : readListenAddress(text, field);
+}
+
+/** Which route a message means. */
+export function routeReference(
+  { id, listener, hostname }: Pick<RouteMessage, "id" | "listener" | "hostname">,
+  prefix: string,
+): RouteReference {
+  if (id !== 0) return { id };
+  return {
+    listener: readOptionalListener(listener, `${prefix}listener`),
+    hostname: readHostname(hostname, `${prefix}hostname`),
+  };
 }
 
 /** The listener with an address. @throws ProxyError invalid, or not_found */

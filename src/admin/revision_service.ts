@@ -13,7 +13,6 @@ import type { ConfigurationDraft } from "../state/configuration_draft.ts";
 import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import type { Configuration } from "../state/model.ts";
 import { type AddressOf, changeMessage } from "./answers.ts";
-import { routeReference } from "./configuration_service.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { endExisting, readExisting, removedBy } from "./existing.ts";
 import { Existing, type Operation, OperationSchema, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
@@ -28,6 +27,7 @@ import {
   readRoute,
   readRouteUpdate,
   readRule,
+  routeReference,
 } from "./requests.ts";
 
 type Methods = Pick<

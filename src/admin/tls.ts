@@ -7,14 +7,11 @@
 import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { createSecureContext, type DetailedPeerCertificate, type SecureContext, TLSSocket } from "node:tls";
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import { parseAuthorities, parseCertificatePair, type Validity } from "../net/certificates.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { ANYONE, type Caller } from "./caller.ts";
-import { judgeCertificate } from "./peer_certificate.ts";
-
-/** Certificates of a chain that are looked at. */
-const CHAIN_MAX = 6;
+import { DEPTH_MAX, judgeCertificate } from "./peer_certificate.ts";
 
 /** What the files hold. */
 interface Material {
@@ -127,7 +124,7 @@ export interface ShownClient {
 export function shownBy(secure: TLSSocket): ShownClient {
   const certificates: Uint8Array[] = [];
   let certificate: DetailedPeerCertificate | undefined = secure.getPeerCertificate(true);
-  while (certificate?.raw !== undefined && certificates.length < CHAIN_MAX) {
+  while (certificate?.raw !== undefined && certificates.length < DEPTH_MAX) {
     certificates.push(certificate.raw);
     const issuer: DetailedPeerCertificate | undefined = certificate.issuerCertificate;
     if (issuer === certificate) break;
@@ -158,7 +155,7 @@ async function readText(path: string, key: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new ProxyError("unavailable", `cannot read [grpc] ${key} "${path}": ${detail}`, { cause: error });
   }
 }
@@ -167,7 +164,7 @@ function about<Result>(key: string, action: () => Result): Result {
   try {
     return action();
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new ProxyError("unavailable", `[grpc] ${key}: ${detail}`, { cause: error });
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 
 /** Two texts that grow: what was asked for, and what went wrong. */
 export interface Output {
@@ -41,7 +41,7 @@ async function writeAll(
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return false;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     throw new ProxyError("unavailable", `the output can't be written: ${detail}`, { cause: error });
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import { resolvePath } from "./file_path.ts";
 import { ConfigError } from "./issue.ts";
 import { type BootConfig, parseConfig } from "./parse.ts";
@@ -50,5 +50,5 @@ async function readText(path: string): Promise<string> {
 function reasonOf(cause: unknown): string {
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
   if (cause instanceof Deno.errors.PermissionDenied) return "permission denied";
-  return cause instanceof Error ? cause.message : String(cause);
+  return messageOf(cause);
 }

@@ -7,7 +7,7 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import { DEFAULT_HOSTNAME, wildcardOf } from "../policy/hostname.ts";
 
 const DAY_MS = 86_400_000;
@@ -143,7 +143,7 @@ function attempt<Result>(problem: string, action: () => Result): Result {
   try {
     return action();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw unusable(`${problem}: ${reason}`, error);
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Endpoint } from "../state/model.ts";
 
@@ -32,5 +32,5 @@ function reasonOf(error: unknown): string {
     return "not permitted: ports below 1024 need CAP_NET_BIND_SERVICE";
   }
   if (error instanceof Deno.errors.AddrNotAvailable) return "not an address of this host";
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

@@ -6,7 +6,7 @@
  */
 
 import type { SecureContext } from "node:tls";
-import { ProxyError } from "../errors.ts";
+import { messageOf, ProxyError } from "../errors.ts";
 import type { BackendAuthorities } from "../net/certificates.ts";
 import { HttpService } from "../l7/http_service.ts";
 import { Deadlines } from "../net/deadlines.ts";
@@ -242,7 +242,7 @@ class Worker implements DataPlane {
       if (await this.#state.prepare(message)) this.#say({ type: "prepared", revision, generation });
     } catch (error) {
       this.#state.abort();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#say({ type: "refused", revision, generation, reason });
     }
   }
