@@ -8,6 +8,10 @@
 export const TESTED_ELSEWHERE: Readonly<Record<string, readonly [test: string, why: string]>> = {
   "src/admin/admin.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/takeover.ts": ["tests/e2e/takeover_test.ts", "two running servers meet in it"],
+  "src/admin/configuration_service.ts": [
+    "tests/e2e/admin_calls_test.ts",
+    "it answers calls of a running server",
+  ],
   "src/admin/operation_service.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/reflection.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
   "src/admin/running_plane.ts": ["tests/e2e/admin_calls_test.ts", "it answers calls of a running server"],
