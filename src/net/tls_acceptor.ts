@@ -12,6 +12,7 @@ import { descriptorOf, duplicateDescriptor } from "./native.ts";
 
 /** How a handshake ended. */
 export type TlsOutcome =
+  /** The socket stands when this is told. */
   | { readonly kind: "secure"; readonly socket: TLSSocket }
   /** Nothing is left of the socket. `isIncompatible`: not a byte was answered, since nothing fits what the hello offers. */
   | { readonly kind: "failed"; readonly isIncompatible: boolean };
@@ -69,5 +70,8 @@ export function acceptTls(
   socket.on("_tlsError", fail);
   socket.on("close", () => raw.destroy());
   socket.on("secure", () => outcome.resolve({ kind: "secure", socket }));
-  return { outcome: outcome.promise, released: released.promise, destroy: () => fail() };
+  // What broke the connection may have been read before anyone could be told that it was secure.
+  const standing = (told: TlsOutcome): TlsOutcome =>
+    socket.destroyed || raw.destroyed ? { kind: "failed", isIncompatible } : told;
+  return { outcome: outcome.promise.then(standing), released: released.promise, destroy: () => fail() };
 }

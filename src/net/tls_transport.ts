@@ -105,7 +105,10 @@ export class TlsTransport extends SocketTransport {
     const tcp = handle._nativeTcpHandle;
     const [onread, onTcpRead] = [handle.onread, tcp.onread];
     // What came with the end of the handshake went into the stream.
-    for (let bytes; (bytes = socket.read() as Uint8Array | null) !== null;) this.took(bytes);
+    for (let bytes; !socket.destroyed && (bytes = socket.read() as Uint8Array | null) !== null;) {
+      this.took(bytes);
+    }
+    if (socket.destroyed) return;
     handle.useUserBuffer(plain);
     tcp.useUserBuffer(cipher);
     handle.onread = () => {
