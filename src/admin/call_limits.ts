@@ -8,8 +8,11 @@
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Connections of clients at once. */
 export const CONNECTIONS_MAX = 64;
-/** TLS handshakes at once; one more ends the oldest. */
-export const HANDSHAKES_MAX = 64;
+/**
+ * TLS handshakes at once; one more ends the oldest. As many as the kernel's queue holds, all of which come in one turn of
+ * the event loop: with fewer, a burst would end a client before it could answer.
+ */
+export const HANDSHAKES_MAX = 512;
 /** Streams that one client may have open. */
 export const STREAMS_MAX = 100;
 /** One header section. */

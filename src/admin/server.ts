@@ -146,9 +146,11 @@ export class AdminServer {
 
   /** Strangers can fill the places of handshakes, but keep nobody out for long: the oldest makes room. */
   #shake(tls: AdminTls, socket: Socket, client: string): void {
-    if (this.#handshakes.size >= HANDSHAKES_MAX) {
-      const [oldest] = this.#handshakes;
-      oldest?.destroy();
+    const [oldest] = this.#handshakes;
+    if (oldest !== undefined && this.#handshakes.size >= HANDSHAKES_MAX) {
+      // Its `close` comes when all that wait have been accepted, so it would be the oldest for all of them.
+      this.#handshakes.delete(oldest);
+      oldest.destroy();
     }
     this.#handshakes.add(socket);
     const deadline = new Deadline(() => socket.destroy());

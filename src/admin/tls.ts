@@ -79,6 +79,8 @@ export class AdminTls {
     secure.on("error", end);
     secure.on("_tlsError", end);
     secure.on("close", () => socket.destroy());
+    // The server's sockets stay half open: a client that leaves here would keep its place until the deadline.
+    secure.on("end", () => isSecure || end());
     secure.on("secure", () => {
       isSecure = true;
       onSecure(secure);

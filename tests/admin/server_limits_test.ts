@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { CONNECTIONS_MAX, HANDSHAKES_MAX } from "../../src/admin/call_limits.ts";
+import { CONNECTIONS_MAX, HANDSHAKE_MS, HANDSHAKES_MAX } from "../../src/admin/call_limits.ts";
 import { FrameType } from "../../src/http2/frames.ts";
 import { frame } from "../http2/raw_peer.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
@@ -61,6 +61,36 @@ Deno.test("AdminServer lets a client in past as many others as there are places 
   assert.equal(host.refused.length, 1);
   await ended(silent[0]!);
   for (const conn of silent) conn.close();
+});
+
+Deno.test("AdminServer gives a handshake's place back when its client leaves", async () => {
+  await using host = await Host.start();
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port: host.server.port });
+  await conn.write(clientHello({ serverName: "a.test" }).subarray(0, 100));
+  await conn.closeWrite();
+  let isLate = false;
+  const timer = setTimeout(() => isLate = true, HANDSHAKE_MS / 2);
+  await ended(conn);
+  clearTimeout(timer);
+  conn.close();
+  assert.equal(isLate, false, "only its deadline has ended it");
+});
+
+Deno.test("AdminServer ends the oldest handshakes when more come at once than there are places", async () => {
+  await using host = await Host.start();
+  const connect = () => Deno.connect({ hostname: "127.0.0.1", port: host.server.port });
+  const surplus = 200;
+  const silent = await Promise.all(Array.from({ length: HANDSHAKES_MAX + surplus }, connect));
+  let endedCount = 0;
+  const endings: Promise<void>[] = [];
+  await new Promise<void>((resolve) => {
+    for (const conn of silent) {
+      endings.push(ended(conn).then(() => ++endedCount === surplus ? resolve() : undefined));
+    }
+  });
+  assert.equal(host.refused.length, surplus);
+  for (const conn of silent) conn.close();
+  await Promise.all(endings);
 });
 
 Deno.test("AdminServer ends a handshake that takes ten seconds", async () => {

@@ -10,6 +10,8 @@ from concurrent import futures
 
 import grpc
 
+# Two threads that print would mix the letters of their lines.
+PRINTING = threading.Lock()
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
@@ -18,7 +20,8 @@ def wait(context, method):
     ended = threading.Event()
     if context.add_callback(ended.set):
         ended.wait()
-    print(method, flush=True)
+    with PRINTING:
+        print(method, flush=True)
 
 
 def echo(request, _context):

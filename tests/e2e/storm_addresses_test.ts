@@ -54,9 +54,9 @@ async function besides<T>(addr: string, work: Promise<T>): Promise<[T, readonly 
   }
 }
 
-/** Warms the proxy up with a tenth of the storm, then lets it blow. */
+/** Warms the proxy up with a quarter of the storm, until its heaps have grown, then lets it blow. */
 async function weather({ addr, program }: Proxy, kind: StormKind, clients: number, seconds = 0) {
-  await storm({ addr, kind, count: clients / 10, atOnce: AT_ONCE });
+  await storm({ addr, kind, count: clients / 4, atOnce: AT_ONCE, seconds: seconds / 4 });
   const before = program.pssKib();
   const [result, honest] = await besides(
     addr,
