@@ -110,7 +110,7 @@ export interface ControlPlane {
     signal: AbortSignal,
   ) => Promise<{ readonly path: string; readonly sizeBytes: number; readonly revision: number }>;
   /** Metrics in Prometheus' text format. */
-  readonly metrics: () => Promise<string>;
+  readonly metrics: () => string;
   /** Whether the server is about to stop. */
   readonly isDraining: () => boolean;
   /** Why nothing can be changed at the moment; absent = it can. */

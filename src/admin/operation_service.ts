@@ -67,7 +67,7 @@ export function operationService(plane: ControlPlane): Methods {
       const { configuration, revision } = plane.served();
       return { toml: exportConfig(plane.fileSettings, configuration, Date.now()), revision };
     }),
-    getMetrics: look(plane, getMetrics, async () => ({ text: await plane.metrics() })),
+    getMetrics: look(plane, getMetrics, () => ({ text: plane.metrics() })),
   };
 }
 

@@ -21,7 +21,6 @@ import { ProxyError } from "../errors.ts";
 import type { CountryDatabase } from "../net/geoip.ts";
 import { monotonicMs } from "../net/native.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
-import type { GeoipSlot } from "../proxy/messages.ts";
 import type { Limits } from "../state/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { ConnectionFeed } from "./connection_feed.ts";
@@ -63,7 +62,6 @@ export interface ServerParts {
 /** Puts them together. @param own the admin API's own certificates @param socket where it listens */
 export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: AdminSocket): ControlPlane {
   const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining, handover } = parts;
-  const countries = new Countries(parts.geoip);
   const names = new CertificateNames();
   const snapshots = new SnapshotQueue();
   const rates = memory.rates(monotonicMs);
@@ -71,7 +69,7 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
     if (supervisor.served === undefined) throw new ProxyError("unavailable", "the proxy is not serving yet");
     return supervisor.served;
   };
-  const database = (): CountryDatabase | undefined => countries.at(served().options.geoip);
+  const database = (): CountryDatabase | undefined => parts.geoip.databaseAt(served().options.geoip);
   return {
     version: project.version,
     fileSettings: config.settings,
@@ -101,14 +99,7 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
       return [...reload.outcomes, ...own.outcomes];
     },
     snapshot: (path, signal) => snapshots.take(parts.configPath, path, signal),
-    metrics: () =>
-      Promise.resolve(metricsText({
-        memory,
-        slots: supervisor.slots,
-        served: served(),
-        workerRestarts: supervisor.restarts,
-        geoipBuiltMs: database()?.builtAtMs,
-      }, Date.now())),
+    metrics: () => metricsText(parts, Date.now()),
     isDraining,
     refusal: () =>
       parts.isTakingOver()
@@ -118,22 +109,6 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
     adminSocket: socket,
     watchdogMs: parts.watchdogMs,
   };
-}
-
-/** The country database that workers use, opened here once. */
-class Countries {
-  readonly #file: GeoipFile;
-  #open: { readonly slot: GeoipSlot; readonly database: CountryDatabase } | undefined;
-
-  constructor(file: GeoipFile) {
-    this.#file = file;
-  }
-
-  at(slot: GeoipSlot | undefined): CountryDatabase | undefined {
-    if (slot === undefined) return undefined;
-    if (this.#open?.slot !== slot) this.#open = { slot, database: this.#file.databaseAt(slot) };
-    return this.#open.database;
-  }
 }
 
 /** The names in certificates, read once for each. */

@@ -22,6 +22,7 @@ export class GeoipFile {
   readonly #path: string;
   readonly #memory: ArrayBuffer;
   #stamp: FileStamp | undefined;
+  #open: { readonly slot: GeoipSlot; readonly database: CountryDatabase } | undefined;
 
   /**
    * Makes the shared memory and reads nothing yet.
@@ -57,9 +58,18 @@ export class GeoipFile {
     return { offset, sizeBytes: bytes.length };
   }
 
-  /** The database that workers find at a slot; valid until the second load after the one that gave it. */
-  databaseAt({ offset, sizeBytes }: GeoipSlot): CountryDatabase {
-    return new CountryDatabase(new Uint8Array(this.#memory, offset, sizeBytes), () => {});
+  /**
+   * The database that workers find at a slot, opened once; valid until the second load after the one that gave it.
+   *
+   * @param slot as `load` returned it; absent = there is no database
+   */
+  databaseAt(slot: GeoipSlot | undefined): CountryDatabase | undefined {
+    if (slot === undefined) return undefined;
+    if (this.#open?.slot !== slot) {
+      const bytes = new Uint8Array(this.#memory, slot.offset, slot.sizeBytes);
+      this.#open = { slot, database: new CountryDatabase(bytes, () => {}) };
+    }
+    return this.#open.database;
   }
 
   /** Whether the file is another one than the one that was read last. A file that has gone isn't. */

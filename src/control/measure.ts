@@ -8,30 +8,26 @@ import { renderMetrics } from "../observe/metrics.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Log } from "../observe/log.ts";
-import type { ServedState } from "./served_state.ts";
-import type { Slots } from "./slots.ts";
+import type { GeoipFile } from "./geoip_file.ts";
+import type { Supervisor } from "./supervisor.ts";
 
 /** Between two writings of the file. */
 const FILE_INTERVAL_MS = 15_000;
 
-/** What is measured. */
+/** The parts of a server that are measured. */
 export interface MeasuredServer {
   /** Counters and gauges. */
   readonly memory: SharedMemory;
-  /** Where they stand. */
-  readonly slots: Pick<Slots, "listener" | "route">;
-  /** What all workers serve. */
-  readonly served: ServedState;
-  /** Workers that were replaced. */
-  readonly workerRestarts: number;
-  /** When the GeoIP database was built, Unix ms; absent = none. */
-  readonly geoipBuiltMs: number | undefined;
+  /** What all workers serve, which must be something, where it is counted, and how many workers were replaced. */
+  readonly supervisor: Pick<Supervisor, "served" | "slots" | "restarts">;
+  /** The GeoIP file. */
+  readonly geoip: Pick<GeoipFile, "databaseAt">;
 }
 
 /** The metrics in Prometheus' text format. @param nowMs Unix ms */
-export function metricsText(server: MeasuredServer, nowMs: number): string {
-  const { memory, slots, served, workerRestarts, geoipBuiltMs } = server;
-  const { configuration, revision, generation, certificates } = served;
+export function metricsText({ memory, supervisor, geoip }: MeasuredServer, nowMs: number): string {
+  const { slots, restarts: workerRestarts } = supervisor;
+  const { configuration, revision, generation, certificates, options } = supervisor.served!;
   // What is served has its slot.
   const listeners = configuration.listeners.map(({ id, address }) => ({
     name: formatEndpoint(address),
@@ -53,7 +49,7 @@ export function metricsText(server: MeasuredServer, nowMs: number): string {
     revision,
     generation,
     workerRestarts,
-    geoipBuiltMs,
+    geoipBuiltMs: geoip.databaseAt(options.geoip)?.builtAtMs,
     nowMs,
   });
 }
@@ -64,17 +60,17 @@ export function metricsText(server: MeasuredServer, nowMs: number): string {
  */
 export class MetricsFile implements Disposable {
   readonly #path: string;
-  readonly #measured: () => MeasuredServer;
+  readonly #server: MeasuredServer;
   readonly #log: Log;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isDisposed = false;
   #hasFailed = false;
   #writing: Promise<void> = Promise.resolve();
 
-  /** Writes at once, and then every 15 s until disposal. @param measured says what */
-  constructor(path: string, measured: () => MeasuredServer, log: Log) {
+  /** Writes at once, and then every 15 s until disposal. */
+  constructor(path: string, server: MeasuredServer, log: Log) {
     this.#path = path;
-    this.#measured = measured;
+    this.#server = server;
     this.#log = log;
     void this.#repeat();
   }
@@ -92,7 +88,7 @@ export class MetricsFile implements Disposable {
   async #replace(): Promise<void> {
     const draft = `${this.#path}.new`;
     try {
-      await Deno.writeTextFile(draft, metricsText(this.#measured(), Date.now()));
+      await Deno.writeTextFile(draft, metricsText(this.#server, Date.now()));
       // Its reader is another user, whom a service's umask would keep out.
       await Deno.chmod(draft, 0o644);
       await Deno.rename(draft, this.#path);

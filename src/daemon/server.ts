@@ -149,16 +149,10 @@ export class Server {
   }
 
   #writeMetrics(): void {
-    const { config: { settings }, memory, supervisor, geoip: file, log } = this.#parts;
+    const { config: { settings }, log } = this.#parts;
     if (settings.metricsTextfile === "") return;
     this.#metricsFile?.[Symbol.dispose]();
-    this.#metricsFile = new MetricsFile(settings.metricsTextfile, () => {
-      const served = supervisor.served!;
-      const { slots, restarts: workerRestarts } = supervisor;
-      const { geoip } = served.options;
-      const geoipBuiltMs = geoip && file.databaseAt(geoip).builtAtMs;
-      return { memory, slots, served, workerRestarts, geoipBuiltMs };
-    }, log);
+    this.#metricsFile = new MetricsFile(settings.metricsTextfile, this.#parts, log);
   }
 
   /** Its code takes a quarter of a second to load: listeners stand before. */

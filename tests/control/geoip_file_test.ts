@@ -37,8 +37,11 @@ Deno.test("load() fills the slot that isn't in use, and a broken file fills none
   }
   assert.deepEqual([countryIn(first), countryIn(second)], ["DE", "FR"]);
   await put("US");
+  const opened = file.databaseAt(second);
   const third = (await file.load(second))!;
   assert.equal(third.offset, first.offset);
+  assert.equal(file.databaseAt(second), opened, "it is opened once");
+  assert.deepEqual([opened?.country(ADDRESS), file.databaseAt(third)?.country(ADDRESS)], ["FR", "US"]);
   assert.deepEqual([countryIn(second), countryIn(third)], ["FR", "US"]);
   await Deno.truncate(path, GEOIP_SLOT_BYTES + 1);
   await assert.rejects(file.load(third), isUnavailable);
@@ -64,9 +67,6 @@ Deno.test("hasChanged() says whether the file is another one than the one that w
 
 Deno.test("GeoipFile does nothing when none is configured", async () => {
   using file = openFile("");
-  assert.deepEqual([file.isConfigured, await file.load(), await file.hasChanged()], [
-    false,
-    undefined,
-    false,
-  ]);
+  const found = [file.isConfigured, await file.load(), file.databaseAt(undefined), await file.hasChanged()];
+  assert.deepEqual(found, [false, undefined, undefined, false]);
 });

@@ -5,6 +5,8 @@ import { acceptErrorCounter, reasonCounter } from "../../src/observe/counters.ts
 import { Log } from "../../src/observe/log.ts";
 import { sharedMemoryBytes } from "../../src/observe/memory_layout.ts";
 import { SharedMemory } from "../../src/observe/shared_memory.ts";
+import { CountryDatabase } from "../../src/net/geoip.ts";
+import { countryDatabase } from "../net/country_database_builder.ts";
 import { parsePrometheusText } from "../support/prometheus_text.ts";
 import { listenerOn, routeTo, stateOf } from "./workers.ts";
 
@@ -21,7 +23,11 @@ function measuredServer(): MeasuredServer {
   for (const { id } of listeners) {
     memory.columns[0]!.count(reasonCounter(slots.listener(id)!, "client_eof"), id);
   }
-  return { memory, slots, served: stateOf(configuration, 7), workerRestarts: 2, geoipBuiltMs: 1_000 };
+  return {
+    memory,
+    supervisor: { slots, served: stateOf(configuration, 7), restarts: 2 },
+    geoip: { databaseAt: () => new CountryDatabase(countryDatabase({}, 1), () => {}) },
+  };
 }
 
 function logInto(lines: string[]): Log {
@@ -58,7 +64,7 @@ Deno.test("MetricsFile.write() replaces the file whole, whoever reads it meanwhi
   const server = measuredServer();
   const lines: string[] = [];
   {
-    using file = new MetricsFile(path, () => server, logInto(lines));
+    using file = new MetricsFile(path, server, logInto(lines));
     await file.write();
     const old = await Deno.open(path);
     server.memory.main.count(acceptErrorCounter("aborted"), 3);
@@ -85,7 +91,7 @@ Deno.test("MetricsFile.write() says once that it can't, and goes on when it can 
   const server = measuredServer();
   const lines: string[] = [];
   {
-    using file = new MetricsFile(`${folder}/later/metrics.prom`, () => server, logInto(lines));
+    using file = new MetricsFile(`${folder}/later/metrics.prom`, server, logInto(lines));
     for (let count = 0; count < 3; count++) await file.write();
     assert.equal(lines.filter((line) => line.includes("metrics_file_failed")).length, 1);
     await Deno.mkdir(`${folder}/later`);
