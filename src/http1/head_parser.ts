@@ -4,8 +4,8 @@
  * @module
  */
 
+import { decodeAscii, decodeLatin1 } from "../wire/latin1.ts";
 import { FIELD_NAME_BYTE, FIELD_VALUE_BYTE, OBS_TEXT } from "./byte_classes.ts";
-import { decodeLatin1 } from "./latin1.ts";
 
 /** What is read: a request's head (one empty line before it is skipped, RFC 9112 §2.2), a response's, or trailers. */
 export type HeadKind = "request" | "response" | "trailers";
@@ -204,7 +204,8 @@ export class HeadParser {
   }
 
   #finish(bytes: Uint8Array, headStart: number, end: number): void {
-    this.#text = decodeLatin1(bytes.subarray(headStart, end), (this.#seen & OBS_TEXT) === 0);
+    const isAscii = (this.#seen & OBS_TEXT) === 0;
+    this.#text = isAscii ? decodeAscii(bytes.subarray(headStart, end)) : decodeLatin1(bytes, headStart, end);
     this.#carry = EMPTY;
     this.#carried = 0;
     this.state = "done";

@@ -5,11 +5,11 @@
  */
 
 import { isFieldValue } from "../wire/http_fields.ts";
+import { decodeLatin1 } from "../wire/latin1.ts";
 import { fieldKind } from "./field_kind.ts";
 import type { FieldSection } from "./field_section.ts";
 import { DynamicTable, type HpackEntry, hpackEntry, STATIC_TABLE } from "./hpack_table.ts";
 import { huffmanDecode, huffmanDecodedMax } from "./huffman.ts";
-import { latin1 } from "./latin1.ts";
 
 // No index, length or table size that this codec accepts is larger; keeps integers in 31 bits.
 const INTEGER_MAX = 1 << 28;
@@ -151,10 +151,10 @@ export class HpackDecoder {
     const coded = this.#bytes[this.#at]! >= 0x80;
     const length = this.#skipString();
     if (length < 0) return undefined;
-    if (!coded) return latin1(this.#bytes, this.#at - length, this.#at);
+    if (!coded) return decodeLatin1(this.#bytes, this.#at - length, this.#at);
     const most = huffmanDecodedMax(length);
     if (most > this.#scratch.length) this.#scratch = new Uint8Array(most * 2);
     const decoded = huffmanDecode(this.#bytes, this.#at - length, this.#at, this.#scratch);
-    return decoded < 0 ? undefined : latin1(this.#scratch, 0, decoded);
+    return decoded < 0 ? undefined : decodeLatin1(this.#scratch, 0, decoded);
   }
 }

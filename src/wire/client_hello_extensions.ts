@@ -6,6 +6,7 @@
  */
 
 import type { ByteReader } from "./byte_reader.ts";
+import { decodeLatin1 } from "./latin1.ts";
 import { canonicalServerName } from "./server_name.ts";
 
 /** What the extensions say. Absent or empty where the extension is. */
@@ -104,7 +105,7 @@ function readServerName(extension: ByteReader, found: ClientHelloExtensions): bo
   const name = list.vector16();
   if (type !== HOST_NAME || list.failed || list.remaining > 0) return false;
   if (extension.failed || extension.remaining > 0 || name.remaining > 255) return false;
-  const asSent = latin1(name);
+  const asSent = decodeLatin1(name.bytes, name.offset, name.end);
   const canonical = canonicalServerName(asSent);
   if (canonical === undefined) return false;
   found.serverName = canonical;
@@ -119,7 +120,7 @@ function parseProtocols(extension: ByteReader): readonly string[] | undefined {
   while (list.remaining > 0) {
     const name = list.vector8();
     if (list.failed || name.remaining === 0) return undefined;
-    protocols.push(latin1(name));
+    protocols.push(decodeLatin1(name.bytes, name.offset, name.end));
   }
   return protocols;
 }
@@ -133,11 +134,4 @@ function newestVersionOf(extension: ByteReader): number | undefined {
     if (version >= TLS_1_0 && version <= TLS_1_3) newest = Math.max(newest, version);
   }
   return list.failed ? undefined : newest;
-}
-
-function latin1(reader: ByteReader): string {
-  // Appending beats `fromCharCode(...view)` and TextDecoder for the few characters that names have.
-  let text = "";
-  for (let at = reader.offset; at < reader.end; at++) text += String.fromCharCode(reader.bytes[at]!);
-  return text;
 }

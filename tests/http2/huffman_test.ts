@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { huffmanDecode, huffmanDecodedMax, huffmanEncode, huffmanLength } from "../../src/http2/huffman.ts";
-import { latin1 } from "../../src/http2/latin1.ts";
+import { decodeLatin1 } from "../../src/wire/latin1.ts";
 
 function encode(text: string): Uint8Array {
   const coded = new Uint8Array(huffmanLength(text));
@@ -13,7 +13,7 @@ function decode(coded: Uint8Array): string | undefined {
   const target = new Uint8Array(huffmanDecodedMax(coded.length));
   const length = huffmanDecode(coded, 0, coded.length, target);
   assert.ok(length <= target.length);
-  return length < 0 ? undefined : latin1(target, 0, length);
+  return length < 0 ? undefined : decodeLatin1(target, 0, length);
 }
 
 Deno.test("huffmanDecode(huffmanEncode(text)) = text for every byte, pair of bytes and long text", () => {
@@ -59,13 +59,4 @@ Deno.test("huffmanDecode() accepts exactly what huffmanEncode() writes", () => {
     }),
     { numRuns: 5000 },
   );
-});
-
-Deno.test("latin1() keeps every byte at every length", () => {
-  for (let length = 0; length < 300; length++) {
-    const bytes = Uint8Array.from({ length: length + 2 }, (_, index) => (index * 37 + length) & 255);
-    const expected = [...bytes.subarray(1, length + 1)].map((byte) => String.fromCharCode(byte)).join("");
-    assert.equal(latin1(bytes, 1, length + 1), expected);
-  }
-  assert.equal(latin1(new Uint8Array(10_000).fill(0x80), 0, 10_000), "\x80".repeat(10_000));
 });
