@@ -15,6 +15,8 @@ export const CONNECTIONS_MAX = 64;
 export const HANDSHAKES_MAX = 512;
 /** Streams that one client may have open. */
 export const STREAMS_MAX = 100;
+/** Of these, calls that may stay open without end: watchers, and streams of requests. The places of watchers are shared. */
+export const LASTING_CALLS_MAX = 16;
 /** One header section. */
 export const HEADER_BYTES_MAX = 16_384;
 /** Bytes of all requests that are under way. */
@@ -31,6 +33,8 @@ export const IDLE_MS = 300_000;
 export const PING_INTERVAL_MS = 30_000;
 /** What a request of one message may take to arrive. */
 export const REQUEST_MS = 30_000;
+/** What a stream of requests may be silent for; a hand-over is, for 60 s. */
+export const SILENCE_MS = 90_000;
 /** What a client may take to read a part of an answer. */
 export const UNREAD_MS = 60_000;
 /** What an unfinished frame that isn't DATA, or an unfinished field block, may take. */

@@ -5,8 +5,9 @@
  */
 
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { ByteBudget } from "./byte_budget.ts";
-import { MESSAGE_BYTES_MAX, UNREAD_MS } from "./call_limits.ts";
+import { MESSAGE_BYTES_MAX, REQUEST_MS, SILENCE_MS, UNREAD_MS } from "./call_limits.ts";
 import { RequestBody } from "./request_body.ts";
 
 /** Bytes of an answer that are given to the connection at once. */
@@ -18,8 +19,8 @@ export interface GrpcCallOptions {
   readonly streamId: number;
   /** Bytes of all calls' requests. */
   readonly requests: ByteBudget;
-  /** What the request may take to arrive. */
-  readonly requestMs: number;
+  /** Whether requests and answers are one or many. */
+  readonly kind: UniversalHandler["method"]["methodKind"];
   /** A clock in ms that never goes back. */
   readonly now: () => number;
   /** Lets the client send so much again. */
@@ -34,7 +35,8 @@ export class GrpcCall {
   readonly body: RequestBody;
   readonly #options: GrpcCallOptions;
   readonly #abort = new AbortController();
-  readonly #startedMs: number;
+  /** Since when more of the request is waited for. */
+  #waitingSinceMs: number;
   #heldBytes = 0;
   #writingSinceMs = Infinity;
   #wake: (() => void) | undefined;
@@ -43,8 +45,13 @@ export class GrpcCall {
   constructor(options: GrpcCallOptions) {
     this.#options = options;
     this.streamId = options.streamId;
-    this.#startedMs = options.now();
+    this.#waitingSinceMs = options.now();
     this.body = new RequestBody(options.credit);
+  }
+
+  /** Whether it may stay open without end. */
+  get isLasting(): boolean {
+    return this.#options.kind !== "unary";
   }
 
   /** Aborted when the call is over, however. */
@@ -54,6 +61,7 @@ export class GrpcCall {
 
   /** Content has come. */
   receive(bytes: Uint8Array, flowBytes: number): void {
+    if (this.#hasManyRequests) this.#waitingSinceMs = this.#options.now();
     // A stream of messages holds one of them at a time.
     const more = Math.min(bytes.length, MESSAGE_BYTES_MAX - this.#heldBytes);
     if (!this.#options.requests.take(more)) {
@@ -68,7 +76,13 @@ export class GrpcCall {
   /** Whether the client takes too long to send its request, or to read its answer. */
   isOverdue(nowMs: number): boolean {
     if (nowMs - this.#writingSinceMs > UNREAD_MS) return true;
-    return !this.body.isEnded && nowMs - this.#startedMs > this.#options.requestMs;
+    if (this.body.isEnded) return false;
+    return nowMs - this.#waitingSinceMs > (this.#hasManyRequests ? SILENCE_MS : REQUEST_MS);
+  }
+
+  get #hasManyRequests(): boolean {
+    const { kind } = this.#options;
+    return kind === "client_streaming" || kind === "bidi_streaming";
   }
 
   /**

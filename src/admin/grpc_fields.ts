@@ -6,15 +6,22 @@
 
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { Code } from "@connectrpc/connect";
+import { LASTING_CALLS_MAX, STREAMS_MAX } from "./call_limits.ts";
 import type { Fields, RequestHead } from "../wire/http_handler.ts";
 
 const UNIMPLEMENTED: Fields = errorFields(Code.Unimplemented, "there is no such method here");
 /** How a call ends whose client takes no answers. */
 export const UNREAD: Fields = statusFields(Code.ResourceExhausted, "too many answers wait to be read");
-/** The answer to a call that is one too many. */
-export const BUSY: Refused = {
+const BUSY: Refused = {
   status: 200,
   fields: errorFields(Code.ResourceExhausted, "too many calls are under way, cancelled ones included"),
+};
+const LASTING: Refused = {
+  status: 200,
+  fields: errorFields(
+    Code.ResourceExhausted,
+    `at most ${LASTING_CALLS_MAX} watches and other streams may be open on one connection`,
+  ),
 };
 
 /** The answer to a request that no handler takes. */
@@ -38,6 +45,20 @@ export function refusal(
   }
   if (handler !== undefined) return undefined;
   return { status: 200, fields: UNIMPLEMENTED };
+}
+
+/** Calls of one connection. */
+export interface CallCounts {
+  /** Calls whose handlers are at work, cancelled ones included. */
+  readonly working: number;
+  /** Calls that are open and no single question and answer. */
+  readonly lasting: number;
+}
+
+/** What answers a request that is one too many; `undefined` = it isn't. */
+export function surplus({ method }: UniversalHandler, { working, lasting }: CallCounts): Refused | undefined {
+  if (working >= STREAMS_MAX) return BUSY;
+  return method.methodKind !== "unary" && lasting >= LASTING_CALLS_MAX ? LASTING : undefined;
 }
 
 /** The fields of an answer that is nothing but an error. */

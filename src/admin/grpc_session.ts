@@ -17,7 +17,6 @@ import {
   HEADER_MS,
   IDLE_MS,
   PING_INTERVAL_MS,
-  REQUEST_MS,
   SESSION_ANSWER_BYTES_MAX,
   STREAMS_MAX,
   UNREAD_BYTES_MAX,
@@ -27,7 +26,7 @@ import type { CallTurns } from "./call_turns.ts";
 import { CALLER, type Caller } from "./caller.ts";
 import { GrpcCall } from "./grpc_call.ts";
 import { wholeAnswer } from "./whole_answer.ts";
-import { BUSY, fieldsOf, headersOf, refusal, trailerFields, UNREAD } from "./grpc_fields.ts";
+import { fieldsOf, headersOf, refusal, surplus, trailerFields, UNREAD } from "./grpc_fields.ts";
 
 /** What a session works with. */
 export interface GrpcSessionOptions {
@@ -136,7 +135,8 @@ export class GrpcSession implements HttpHandler, TransportHandler {
   request(streamId: number, head: RequestHead, end: boolean): void {
     const handler = this.#options.handlers.get(head.path);
     const header = headersOf(head.fields);
-    const refused = refusal(head, handler, header) ?? (this.#working < STREAMS_MAX ? undefined : BUSY);
+    const lasting = [...this.#calls.values()].filter((call) => call.isLasting).length;
+    const refused = refusal(head, handler, header) ?? surplus(handler!, { working: this.#working, lasting });
     if (handler === undefined || header === undefined || refused !== undefined) {
       this.#connection.response(streamId, { ...refused!, neverIndexed: NEVER_INDEXED_NONE }, true);
       // What still comes of the request isn't wanted (RFC 9113 §8.1).
@@ -146,10 +146,7 @@ export class GrpcSession implements HttpHandler, TransportHandler {
     const call = new GrpcCall({
       streamId,
       requests: this.#options.requests,
-      // Other kinds may take as long as they like: a stream of requests has no end of its own.
-      requestMs: handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming"
-        ? REQUEST_MS
-        : Infinity,
+      kind: handler.method.methodKind,
       now: this.#options.now,
       credit: (flowBytes) => {
         this.#connection.credit(streamId, flowBytes);

@@ -1,99 +1,12 @@
 import assert from "node:assert/strict";
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 
-import { ByteBudget } from "../../src/admin/byte_budget.ts";
 import { MESSAGE_BYTES_MAX, SESSION_ANSWER_BYTES_MAX, STREAMS_MAX } from "../../src/admin/call_limits.ts";
-import { CallTurns } from "../../src/admin/call_turns.ts";
-import { ANYONE } from "../../src/admin/caller.ts";
-import { GrpcSession } from "../../src/admin/grpc_session.ts";
 import { FrameType } from "../../src/http2/frames.ts";
-import { Deadlines } from "../../src/net/deadlines.ts";
-import { SocketTransport } from "../../src/net/socket_transport.ts";
 import { concat, frame } from "../http2/raw_peer.ts";
 import { callBlock, callHeaders, greeting, lastMessage, RawGrpc } from "./raw_grpc.ts";
+import { Host, PATH, within } from "./session_host.ts";
 
-const PATH = "/x.Test/Call";
 const INITIAL_WINDOW = 4;
-
-type Answer = (request: UniversalServerRequest) => AsyncIterable<Uint8Array>;
-
-/** A session on a real socket, with a clock of its own. */
-class Host implements AsyncDisposable {
-  nowMs = 0;
-  readonly requests = new ByteBudget(32 << 20);
-  readonly answers = new ByteBudget(64 << 20);
-  isGone = false;
-  readonly gone = Promise.withResolvers<void>();
-  readonly conn: Deno.Conn;
-  readonly #server: ReturnType<typeof createServer>;
-  readonly #socket: Socket;
-  readonly #deadlines = new Deadlines();
-  readonly session: GrpcSession;
-
-  private constructor(
-    server: ReturnType<typeof createServer>,
-    conn: Deno.Conn,
-    socket: Socket,
-    answer: Answer,
-    error: string,
-  ) {
-    this.#server = server;
-    this.conn = conn;
-    this.#socket = socket;
-    const handler = Object.assign(
-      (request: UniversalServerRequest) =>
-        Promise.resolve({
-          status: 200,
-          header: new Headers({ "content-type": "application/grpc" }),
-          body: answer(request),
-          trailer: new Headers(
-            error === "" ? { "grpc-status": "0" } : { "grpc-status": "5", "grpc-message": error },
-          ),
-        }),
-      { method: { methodKind: "unary" }, requestPath: PATH },
-    ) as unknown as UniversalHandler;
-    this.session = new GrpcSession({
-      handlers: new Map([[PATH, handler]]),
-      requests: this.requests,
-      answers: this.answers,
-      turns: new CallTurns(),
-      caller: ANYONE,
-      openTransport: (own) =>
-        new SocketTransport(socket, own, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
-      now: () => this.nowMs,
-      onGone: () => {
-        this.isGone = true;
-        this.gone.resolve();
-      },
-    });
-  }
-
-  static async start(answer: Answer = async function* () {}, error = ""): Promise<Host> {
-    const accepted = Promise.withResolvers<Socket>();
-    const server = createServer({ allowHalfOpen: true }, accepted.resolve);
-    const listening = Promise.withResolvers<void>();
-    server.listen(0, "127.0.0.1", listening.resolve);
-    await listening.promise;
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: (server.address() as AddressInfo).port });
-    return new Host(server, conn, await accepted.promise, answer, error);
-  }
-
-  /** Lets the clock say `nowMs`, and the session look at it. */
-  tick(nowMs: number): void {
-    this.nowMs = nowMs;
-    this.session.tick();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#socket.destroy();
-    await within(this.gone.promise);
-    this.#deadlines[Symbol.dispose]();
-    const closed = Promise.withResolvers<void>();
-    this.#server.close(() => closed.resolve());
-    await closed.promise;
-  }
-}
 
 Deno.test("GrpcSession gives a client ten seconds to say its first words", async () => {
   await using host = await Host.start();
@@ -214,13 +127,6 @@ Deno.test("GrpcSession doesn't read a client that doesn't read it, and doesn't w
   host.conn.close();
 });
 
-/** Rejects when it takes more than ten seconds. */
-async function within(promise: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("it goes on")), 10_000);
-  await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
-}
-
 async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<string> {
   for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await conn.write(rest));
   return "written";
@@ -266,7 +172,7 @@ Deno.test("GrpcSession answers what is no gRPC in HTTP's words, and wants nothin
 });
 
 Deno.test("GrpcSession cuts an error that no client would take to its code", async () => {
-  await using host = await Host.start(async function* () {}, "x".repeat(100_000));
+  await using host = await Host.start(async function* () {}, { error: "x".repeat(100_000) });
   using client = new RawGrpc(host.conn);
   await client.send(greeting(), callHeaders(1, PATH), lastMessage(1));
   const line = await client.line(/^HEADERS 1 trailers/);
