@@ -7,12 +7,14 @@
 
 import { messageOf, ProxyError } from "../errors.ts";
 import type { ConnectionEvent, RequestEvent } from "../observe/events.ts";
+import { inSlices, SLICE_MS } from "../net/in_slices.ts";
 import type { Log } from "../observe/log.ts";
 import type { SharedMemory } from "../observe/shared_memory.ts";
 import type { FromWorker, MemoryFile, StartMessage, ToWorker } from "../proxy/messages.ts";
-import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
+import { diffConfiguration, diffSlices, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Configuration } from "../state/model.ts";
+import { JointPreparation } from "./joint_preparation.ts";
 import { BUILD, type ProgramCommand } from "./program.ts";
 import { preparationOf, type ServedState } from "./served_state.ts";
 import { WorkerQueries } from "./worker_queries.ts";
@@ -109,21 +111,13 @@ export class Supervisor {
       throw new ProxyError("unavailable", "the proxy is stopping");
     }
     await this.#giveSlots(before.configuration, next.configuration);
-    const changes = diffConfiguration(before.configuration, next.configuration);
-    const preparation = preparationOf(next, changes, this.#slots, before.certificates);
-    const seats = this.#seats.filter((seat) => seat.worker?.isServing === true);
-    try {
-      // All answers are in before an abort: a late one must not be taken for the next change's.
-      const prepared = await Promise.allSettled(seats.map((seat) => seat.prepare(preparation)));
-      for (const outcome of prepared) if (outcome.status === "rejected") throw outcome.reason;
+    const changes = await inSlices(diffSlices(before.configuration, next.configuration), SLICE_MS);
+    const joint = new JointPreparation(this.#seats);
+    await joint.prepare(preparationOf(next, changes, this.#slots, before.certificates), () => {
       commit();
-    } catch (error) {
-      for (const seat of seats) seat.worker?.send({ type: "abort" });
-      throw error;
-    }
-    this.#served = next;
-    // A worker that dies from here on is replaced by one that starts with the next state.
-    await Promise.allSettled(seats.map((seat) => seat.activate(next)));
+      this.#served = next;
+    });
+    await joint.activate(next);
   }
 
   /** Gives everything that is new a slot, one of those who are gone where no fresh one is left. */
@@ -206,6 +200,11 @@ export class Supervisor {
       stderr: (line, { pid }) => this.#options.log.error("worker_stderr", { worker: seat.column, pid, line }),
       ended: (status, worker) => this.#ended(seat, worker, status),
     });
+    await this.#prepareFirst(seat, state);
+  }
+
+  /** Lets a worker that serves nothing prepare a state, again when it has prepared another one already. */
+  async #prepareFirst(seat: WorkerSeat, state: ServedState): Promise<void> {
     const changes = diffConfiguration(EMPTY_CONFIGURATION, state.configuration);
     await seat.prepare(preparationOf(state, changes, this.#slots));
   }
@@ -270,13 +269,13 @@ export class Supervisor {
   }
 
   async #replace(seat: WorkerSeat): Promise<void> {
-    const state = this.#served;
+    let state = this.#served;
     if (this.#isStopping || state === undefined) return;
     try {
       await this.#bringUp(seat, state);
+      // The others may have moved on meanwhile, and this one was not asked. Nothing may come between look and activation.
+      while (state !== this.#served) await this.#prepareFirst(seat, state = this.#served!);
       await seat.activate(state);
-      // The others may have moved on meanwhile, and this one was not asked: it starts again.
-      if (this.#served !== state) return seat.worker?.kill();
       this.#options.log.info("worker_replaced", { worker: seat.column, pid: seat.worker?.pid });
     } catch (error) {
       // The worker that failed has ended or is ended here: its end brings the next try.

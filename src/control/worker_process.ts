@@ -39,6 +39,8 @@ export class WorkerProcess {
   readonly pid: number;
   /** The state that it has said it serves; absent = none yet. */
   serves: ServedNumbers | undefined;
+  /** Set when it is let serve its first state: from then on every change asks it, too. */
+  hasJoined = false;
   /** Set when it was asked to go: its end is no failure. */
   isLeaving = false;
   readonly #child: Deno.ChildProcess;

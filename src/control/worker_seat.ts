@@ -55,6 +55,7 @@ export class WorkerSeat {
 
   /** Lets the worker serve what it has prepared. */
   async activate({ revision, generation }: ServedNumbers): Promise<void> {
+    if (this.worker !== undefined) this.worker.hasJoined = true;
     const answer = await this.#ask(() => this.worker?.send({ type: "activate", revision, generation }));
     if (this.worker === undefined || answer.type !== "activated") return;
     this.worker.serves = { revision: answer.revision, generation: answer.generation };
