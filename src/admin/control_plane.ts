@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ShownCertificate } from "../control/certificate_set.ts";
 import type { Changes } from "../control/changes.ts";
 import type { Handover } from "../control/handover.ts";
 import type { ServedState } from "../control/served_state.ts";
@@ -24,16 +25,6 @@ export interface ReloadOutcome {
   readonly timeMs: number;
   /** Why it failed; absent = it worked. */
   readonly problem?: string;
-}
-
-/** A certificate that a route shows. */
-export interface ShownCertificate {
-  /** DNS names, lower case. */
-  readonly names: readonly string[];
-  /** Unix ms. */
-  readonly notBeforeMs: number;
-  /** Unix ms. */
-  readonly notAfterMs: number;
 }
 
 /** One worker's place. */

@@ -8,7 +8,7 @@
 import { dateEvent, dateFields } from "../control/expiry_warnings.ts";
 import { stampOf } from "../control/file_stamp.ts";
 import { messageOf } from "../errors.ts";
-import { daysUntilExpiry, type Validity } from "../net/certificates.ts";
+import { dateProblem, daysUntilExpiry, type Validity } from "../net/certificates.ts";
 import type { Log } from "../observe/log.ts";
 import type { ReloadOutcome } from "./control_plane.ts";
 
@@ -69,9 +69,8 @@ export class OwnCertificates implements Disposable {
   /** What is wrong with the dates of the certificate that clients see; absent = nothing. */
   get dateProblem(): string | undefined {
     const validity = this.#options.validity();
-    const event = validity && dateEvent(validity, this.#options.now());
-    if (event === "certificate_expired") return "the certificate of [grpc] has expired";
-    return event === "certificate_not_yet_valid" ? "the certificate of [grpc] is not yet valid" : undefined;
+    const problem = validity && dateProblem(validity, this.#options.now());
+    return problem && `the certificate of [grpc] ${problem}`;
   }
 
   /** Reads again when a file has changed, and warns of a certificate whose end has come near. Never throws. */

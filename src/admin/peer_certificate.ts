@@ -6,6 +6,7 @@
  */
 
 import { X509Certificate } from "node:crypto";
+import { dateProblem, validityOf } from "../net/certificates.ts";
 import { certificateNames, subjectLine } from "./certificate_names.ts";
 import { mayAuthenticateClient } from "./extended_key_usage.ts";
 
@@ -50,12 +51,12 @@ export function judgeCertificate(shown: readonly Uint8Array[], judge: Certificat
     const path = pathOf(leaf, others, judge.authorities);
     if (path === undefined) return refused(`${subject}: it is not signed by client_ca`);
     for (const [index, certificate] of path.entries()) {
-      const dates = dateFault(certificate, judge.nowMs);
-      if (dates !== undefined) {
-        return refused(`${subject}: ${index === 0 ? "it" : "a CA's certificate"} ${dates}`);
+      const problem = dateProblem(validityOf(certificate), judge.nowMs);
+      if (problem !== undefined) {
+        return refused(`${subject}: ${index === 0 ? "it" : "a CA's certificate"} ${problem}`);
       }
     }
-    const validUntilMs = Math.min(...path.map(({ validToDate }) => validToDate.getTime()));
+    const validUntilMs = Math.min(...path.map((certificate) => validityOf(certificate).notAfterMs));
     return { kind: "trusted", subject, names, validUntilMs };
   } catch (error) {
     return refused(`the client's certificate can't be read: ${String(error)}`);
@@ -87,11 +88,6 @@ function pathOf(
     current = issuer;
   }
   return undefined;
-}
-
-function dateFault({ validFromDate, validToDate }: X509Certificate, nowMs: number): string | undefined {
-  if (validFromDate.getTime() > nowMs) return "is not yet valid";
-  return validToDate.getTime() < nowMs ? "has expired" : undefined;
 }
 
 /** Who is no CA may sign nobody, also when he stands in client_ca himself (RFC 5280 §4.2.1.9). */

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { X509Certificate } from "node:crypto";
 import project from "../../deno.json" with { type: "json" };
 import type { BootConfig } from "../config/parse.ts";
 import type { Changes } from "../control/changes.ts";
@@ -24,7 +23,7 @@ import type { SharedMemory } from "../observe/shared_memory.ts";
 import type { Limits } from "../state/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { ConnectionFeed } from "./connection_feed.ts";
-import type { AdminSocket, ControlPlane, ShownCertificate } from "./control_plane.ts";
+import type { AdminSocket, ControlPlane } from "./control_plane.ts";
 import type { OwnCertificates } from "./own_certificates.ts";
 
 /** A running server's parts. */
@@ -62,7 +61,6 @@ export interface ServerParts {
 /** Puts them together. @param own the admin API's own certificates @param socket where it listens */
 export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: AdminSocket): ControlPlane {
   const { changes, config, feed, limits, memory, reload, store, supervisor, isDraining, handover } = parts;
-  const names = new CertificateNames();
   const snapshots = new SnapshotQueue();
   const rates = memory.rates(monotonicMs);
   const served = (): ServedState => {
@@ -90,7 +88,7 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
       return rates.hasToken(address, { ratePerSecond, burst });
     },
     geoipBuiltMs: () => database()?.builtAtMs,
-    certificate: (routeId) => names.of(routeId, served()),
+    certificate: (routeId) => served().certificates.routes.get(routeId)?.shown,
     ownDateProblem: () => own.dateProblem,
     reloads: () => [...reload.outcomes, ...own.outcomes],
     reload: async () => {
@@ -109,29 +107,4 @@ export function runningPlane(parts: ServerParts, own: OwnCertificates, socket: A
     adminSocket: socket,
     watchdogMs: parts.watchdogMs,
   };
-}
-
-/** The names in certificates, read once for each. */
-class CertificateNames {
-  readonly #byText = new Map<string, readonly string[]>();
-
-  of(routeId: number, { certificates }: ServedState): ShownCertificate | undefined {
-    const { pems, validity } = certificates.routes.get(routeId) ?? {};
-    const text = pems?.chain === undefined ? undefined : certificates.texts.get(pems.chain);
-    if (text === undefined || validity === undefined) return undefined;
-    return { names: this.#names(text), ...validity };
-  }
-
-  #names(text: string): readonly string[] {
-    let names = this.#byText.get(text);
-    if (names === undefined) {
-      if (this.#byText.size > 1_000) this.#byText.clear();
-      const entries = (new X509Certificate(text).subjectAltName ?? "").split(", ");
-      names = entries.filter((entry) => entry.startsWith("DNS:")).map((entry) =>
-        entry.slice(4).toLowerCase()
-      );
-      this.#byText.set(text, names);
-    }
-    return names;
-  }
 }

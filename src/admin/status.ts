@@ -8,7 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { formatDuration } from "../config/duration.ts";
 import type { ServedState } from "../control/served_state.ts";
-import { coversHostname } from "../net/certificates.ts";
+import { coversHostname, dateProblem } from "../net/certificates.ts";
 import { listeningSockets } from "../net/listening_sockets.ts";
 import { type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
@@ -85,23 +85,20 @@ export function certificateMessage(
   nowMs: number,
 ): Certificate | undefined {
   if (route.l7 === undefined) return undefined;
-  const names = { listener: formatEndpoint(listener.address), route: route.hostname, path: route.l7.tlsCert };
+  const place = { listener: formatEndpoint(listener.address), route: route.hostname, path: route.l7.tlsCert };
   const shown = plane.certificate(route.id);
   if (shown === undefined) {
-    return create(CertificateSchema, { ...names, problem: "it can't be used; the log says why" });
+    return create(CertificateSchema, { ...place, problem: "it can't be used; the log says why" });
   }
-  const problem = nowMs > shown.notAfterMs
-    ? "it has expired"
-    : nowMs < shown.notBeforeMs
-    ? "it is not yet valid"
-    : "";
+  const { names, validity } = shown;
+  const problem = dateProblem(validity, nowMs);
   return create(CertificateSchema, {
-    ...names,
-    names: [...shown.names],
-    notBefore: timestampFromMs(shown.notBeforeMs),
-    notAfter: timestampFromMs(shown.notAfterMs),
-    coversHostname: coversHostname(shown.names, route.hostname),
-    problem,
+    ...place,
+    names: [...names],
+    notBefore: timestampFromMs(validity.notBeforeMs),
+    notAfter: timestampFromMs(validity.notAfterMs),
+    coversHostname: coversHostname(names, route.hostname),
+    problem: problem === undefined ? "" : `it ${problem}`,
   });
 }
 

@@ -73,7 +73,7 @@ async function routeFindings(configuration: Configuration, nowMs: number): Promi
   return servedRoutes(configuration).flatMap(({ route, listener }) => {
     const what = `certificate ${listener} ${route.hostname}`;
     const broken = faults.filter(({ routeId }) => routeId === route.id);
-    const validity = set.routes.get(route.id)?.validity;
+    const validity = set.routes.get(route.id)?.shown?.validity;
     return [
       ...broken.map(({ detail }) => error(what, detail)),
       ...validity === undefined ? [] : [dateFinding(what, route.l7.tlsCert, validity, nowMs)],

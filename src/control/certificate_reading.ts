@@ -5,16 +5,10 @@
  */
 
 import { messageOf, ProxyError } from "../errors.ts";
-import {
-  coversHostname,
-  isValidAt,
-  parseAuthorities,
-  parseCertificatePair,
-  type Validity,
-} from "../net/certificates.ts";
+import { coversHostname, isValidAt, parseAuthorities, parseCertificatePair } from "../net/certificates.ts";
 import type { RoutePems } from "../proxy/messages.ts";
 import type { L7Options, Route } from "../state/model.ts";
-import type { CertificateSet, RouteCertificate } from "./certificate_set.ts";
+import type { CertificateSet, RouteCertificate, ShownCertificate } from "./certificate_set.ts";
 
 /** Largest PEM file: some times what the CAs of a whole system take. */
 const FILE_BYTES_MAX = 1 << 20;
@@ -61,7 +55,7 @@ export class CertificateReading {
   readonly #nowMs: number;
   readonly #files = new Map<string, string | ProxyError>();
   /** By both paths. Many routes may share one certificate. */
-  readonly #pairs = new Map<string, Promise<NamedPair>>();
+  readonly #pairs = new Map<string, Promise<Pair>>();
   readonly #authoritiesByPath = new Map<string, Promise<string>>();
   /** By digest: all that was read, and what of it routes name. */
   readonly #read = new Map<string, string>();
@@ -92,13 +86,13 @@ export class CertificateReading {
         return otherwise;
       }
     };
-    const pair = await attempt(() => this.#pair(route, before?.validity), before && pairOf(before));
+    const pair = await attempt(() => this.#pair(route, before?.shown), before && pairOf(before));
     const authorities = await attempt(() => this.#authorities(route.l7), before?.pems.authorities);
-    const { validity, ...digests } = pair ?? {};
+    const { shown, ...digests } = pair ?? {};
     const pems = { routeId: route.id, ...digests, ...(authorities !== undefined && { authorities }) };
     for (const digest of digestsOf(pems)) this.#use(digest);
     const isSame = before !== undefined && isSamePems(before.pems, pems);
-    this.#routes.set(route.id, isSame ? before : { pems, ...(validity !== undefined && { validity }) });
+    this.#routes.set(route.id, isSame ? before : { pems, ...(shown !== undefined && { shown }) });
   }
 
   /** Leaves a route with what it has; nothing of it is read. @returns whether it has anything */
@@ -117,26 +111,28 @@ export class CertificateReading {
     this.#texts.set(digest, text);
   }
 
-  async #pair({ l7, hostname }: ServedRoute, before: Validity | undefined): Promise<Pair> {
+  async #pair({ l7, hostname }: ServedRoute, before: ShownCertificate | undefined): Promise<Pair> {
     const paths = [l7.tlsCert, l7.tlsKey];
-    const { names, ...pair } = await once(this.#pairs, paths.join("\0"), () => this.#readPair(l7));
+    const pair = await once(this.#pairs, paths.join("\0"), () => this.#readPair(l7));
+    const { names, validity } = pair.shown;
     if (!coversHostname(names, hostname)) {
-      const shown = names.map((name) => `"${name}"`).join(", ") || "no DNS name";
-      throw new ProxyError("unavailable", `"${l7.tlsCert}" is for ${shown}, not for "${hostname}"`);
+      const all = names.map((name) => `"${name}"`).join(", ") || "no DNS name";
+      throw new ProxyError("unavailable", `"${l7.tlsCert}" is for ${all}, not for "${hostname}"`);
     }
-    if (before !== undefined && isValidAt(before, this.#nowMs) && !isValidAt(pair.validity, this.#nowMs)) {
+    const wasValid = before !== undefined && isValidAt(before.validity, this.#nowMs);
+    if (wasValid && !isValidAt(validity, this.#nowMs)) {
       throw new ProxyError("unavailable", `"${l7.tlsCert}" is not valid today, and the one before is`);
     }
     return pair;
   }
 
-  async #readPair({ tlsCert, tlsKey }: L7Options): Promise<NamedPair> {
+  async #readPair({ tlsCert, tlsKey }: L7Options): Promise<Pair> {
     const [chainText, keyText] = [this.#textOf(tlsCert), this.#textOf(tlsKey)];
     const { chain, key, names, validity } = about(
       [tlsCert, tlsKey],
       () => parseCertificatePair(chainText, keyText),
     );
-    return { chain: await this.#add(chain), key: await this.#add(key), names, validity };
+    return { chain: await this.#add(chain), key: await this.#add(key), shown: { names, validity } };
   }
 
   async #authorities({ backendTls, backendCa }: L7Options): Promise<string | undefined> {
@@ -178,21 +174,15 @@ export class CertificateReading {
   }
 }
 
-/** A usable certificate: digests of its texts, and its dates. */
+/** A usable certificate: digests of its texts, and what clients see. */
 interface Pair {
   readonly chain: string;
   readonly key: string;
-  readonly validity: Validity;
+  readonly shown: ShownCertificate;
 }
 
-interface NamedPair extends Pair {
-  readonly names: readonly string[];
-}
-
-function pairOf({ pems: { chain, key }, validity }: RouteCertificate): Pair | undefined {
-  return chain === undefined || key === undefined || validity === undefined
-    ? undefined
-    : { chain, key, validity };
+function pairOf({ pems: { chain, key }, shown }: RouteCertificate): Pair | undefined {
+  return chain === undefined || key === undefined || shown === undefined ? undefined : { chain, key, shown };
 }
 
 /** The result of the first call for a key, failure included. */

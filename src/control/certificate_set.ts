@@ -8,12 +8,20 @@ import type { Validity } from "../net/certificates.ts";
 import type { RoutePems } from "../proxy/messages.ts";
 import type { Preparation } from "../proxy/preparation.ts";
 
+/** The certificate that a route shows. */
+export interface ShownCertificate {
+  /** DNS names, lower case. */
+  readonly names: readonly string[];
+  /** When it is valid. */
+  readonly validity: Validity;
+}
+
 /** What one L7 route's files hold. */
 export interface RouteCertificate {
   /** As workers are told. */
   readonly pems: RoutePems;
-  /** The leaf's dates; absent = the route has no usable certificate. */
-  readonly validity?: Validity;
+  /** What clients see of it; absent = the route has no usable certificate. */
+  readonly shown?: ShownCertificate;
 }
 
 /** What the files of all enabled L7 routes hold. Immutable; keys stay in memory and are never logged or stored. */

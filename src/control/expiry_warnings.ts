@@ -28,7 +28,7 @@ export class ExpiryWarnings {
   tell({ listeners }: Configuration, { routes }: CertificateSet, nowMs: number): void {
     const told = new Map<number, string>();
     for (const { id, hostname } of listeners.flatMap((listener) => listener.routes)) {
-      const validity = routes.get(id)?.validity;
+      const validity = routes.get(id)?.shown?.validity;
       const event = validity && dateEvent(validity, nowMs);
       if (validity === undefined || event === undefined) continue;
       const text = `${event} ${daysUntilExpiry(validity, nowMs)}`;

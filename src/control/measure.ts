@@ -35,7 +35,7 @@ export function metricsText({ memory, supervisor, geoip }: MeasuredServer, nowMs
   }));
   const routes = configuration.listeners.flatMap((listener) =>
     listener.routes.filter(({ mode }) => mode === "l7").map(({ id, hostname }) => {
-      const endMs = certificates.routes.get(id)?.validity?.notAfterMs;
+      const endMs = certificates.routes.get(id)?.shown?.validity.notAfterMs;
       return {
         name: `${formatEndpoint(listener.address)} ${hostname}`,
         slot: slots.route(id)!,

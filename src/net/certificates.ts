@@ -93,14 +93,20 @@ export function coversHostname(names: readonly string[], hostname: string): bool
   return wildcard !== undefined && names.includes(wildcard);
 }
 
+/** What is wrong with a certificate's dates at that time, to be said of it; `undefined` = nothing. */
+export function dateProblem({ notBeforeMs, notAfterMs }: Validity, nowMs: number): string | undefined {
+  if (nowMs > notAfterMs) return "has expired";
+  return nowMs < notBeforeMs ? "is not yet valid" : undefined;
+}
+
 /** Whole days until a certificate expires; negative from the moment on when it has. */
 export function daysUntilExpiry({ notAfterMs }: Validity, nowMs: number): number {
   return Math.floor((notAfterMs - nowMs) / DAY_MS);
 }
 
 /** Whether a certificate is valid at that time. */
-export function isValidAt({ notBeforeMs, notAfterMs }: Validity, nowMs: number): boolean {
-  return notBeforeMs <= nowMs && nowMs <= notAfterMs;
+export function isValidAt(validity: Validity, nowMs: number): boolean {
+  return dateProblem(validity, nowMs) === undefined;
 }
 
 /** The context in which handshakes show a pair; TLS 1.2 at least. Make one per certificate and keep it. */
@@ -132,11 +138,9 @@ function dnsNames(certificate: X509Certificate): string[] {
   return entries.map((entry) => entry.slice(4).toLowerCase());
 }
 
-function validityOf(certificate: X509Certificate): Validity {
-  return {
-    notBeforeMs: certificate.validFromDate.getTime(),
-    notAfterMs: certificate.validToDate.getTime(),
-  };
+/** When a certificate is valid. */
+export function validityOf({ validFromDate, validToDate }: X509Certificate): Validity {
+  return { notBeforeMs: validFromDate.getTime(), notAfterMs: validToDate.getTime() };
 }
 
 function attempt<Result>(problem: string, action: () => Result): Result {

@@ -13,7 +13,8 @@ const CONFIGURATION = {
 
 function setOf(notBeforeMs: number, notAfterMs: number): CertificateSet {
   const pems = { routeId: 1, chain: "c", key: "k" };
-  return { texts: new Map(), routes: new Map([[1, { pems, validity: { notBeforeMs, notAfterMs } }]]) };
+  const shown = { names: ["a.test"], validity: { notBeforeMs, notAfterMs } };
+  return { texts: new Map(), routes: new Map([[1, { pems, shown }]]) };
 }
 
 function warnings(): { told: [event: string, fields: LogFields | undefined][]; expiry: ExpiryWarnings } {
