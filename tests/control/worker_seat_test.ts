@@ -125,7 +125,7 @@ Deno.test("WorkerSeat.prepare() says why a worker can't", async (t) => {
       `read -r prepare; echo '{"type":"activated","revision":4,"generation":0}'`,
       /^worker 3: a wrong answer$/,
     ],
-    ["exit 5", /^worker 3 ended with code 5$/],
+    ["read -r prepare; exit 5", /^worker 3 ended with code 5$/],
   ];
   for (const [answer, fault] of rows) {
     await t.step(answer, async () => {
@@ -151,8 +151,9 @@ Deno.test("WorkerSeat.activate() notes what the worker serves", async () => {
 
 Deno.test("WorkerSeat asks nobody when the place is empty, and what is sent to the dead is dropped", async () => {
   await using scripted = new Scripted();
-  await scripted.start(`${READY}; exit 0`);
+  await scripted.start(`${READY}; ${WAIT}`);
   const { worker } = scripted.seat;
+  worker!.kill();
   await scripted.ended();
   await assert.rejects(scripted.seat.prepare(PREPARATION), refusal(/^worker 3 has ended$/));
   worker!.send({ type: "abort" });

@@ -18,6 +18,7 @@ import { startProxy } from "../support/proxy.ts";
 import { startServer } from "../support/program.ts";
 import { exchange } from "../support/raw_client.ts";
 import { ADMIN_SOCKET, adminOf, codeOf } from "./admin_api.ts";
+import { eventually } from "./eventually.ts";
 
 const TABLES = {
   listeners: [{ routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }] }],
@@ -134,11 +135,11 @@ Deno.test("an unconfirmed Apply takes itself back, and a confirmed one stays", a
   const from = proxy.program.events.length;
   const { confirmDeadline } = await api.apply({ operations, confirmWithin: { seconds: 1n } });
   assert.ok(confirmDeadline !== undefined);
-  assert.equal(await codeOf(api.removeRoute({ id: 1 })), "FailedPrecondition");
   await proxy.program.event((event) => event["kind"] === "revert", 10_000, from);
   assert.equal((await api.listRoutes({})).routes.length, 1);
   assert.equal(await codeOf(api.confirm({})), "FailedPrecondition");
-  await api.apply({ operations, confirmWithin: { seconds: 60n } });
+  await api.apply({ operations, confirmWithin: { seconds: 3_600n } });
+  assert.equal(await codeOf(api.removeRoute({ id: 1 })), "FailedPrecondition");
   assert.equal((await api.getStatus({})).status?.pendingConfirm?.revertTo, 3);
   assert.equal((await api.confirm({})).revision, 4);
   assert.equal((await api.listRoutes({})).routes.length, 2);
@@ -189,14 +190,18 @@ Deno.test("connections are listed, watched and closed with a RST", async () => {
   const next = watch.next();
   using waiting = await Deno.connect({ hostname: "127.0.0.1", port: Number(proxy.addr.split(":")[1]) });
   await waiting.write(clientHello({ serverName: "a.test" }).subarray(0, 5));
-  const { connections } = await api.listConnections({ filter: { client: "127.0.0.0/8" } });
-  assert.equal(connections.length, 1);
+  const filter = { client: "127.0.0.0/8" };
+  // It is connected before its worker has accepted it.
+  const [listed] = await eventually("the connection in the list", async () => {
+    const { connections } = await api.listConnections({ filter });
+    return connections.length > 0 && connections;
+  });
   assert.equal((await api.listConnections({ filter: { client: "10.0.0.0/8" } })).total, 0);
   assert.equal(await codeOf(api.closeConnections({})), "InvalidArgument");
-  assert.equal((await api.closeConnections({ filter: { ids: [connections[0]!.id] } })).closed, 1);
+  assert.equal((await api.closeConnections({ filter: { ids: [listed!.id] } })).closed, 1);
   await assert.rejects(waiting.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
   const told = await next;
-  assert.deepEqual([told.value?.event?.reason, told.value?.event?.id], ["killed", connections[0]!.id]);
+  assert.deepEqual([told.value?.event?.reason, told.value?.event?.id], ["killed", listed!.id]);
   stop.abort();
   await assert.rejects(watch.next());
 });

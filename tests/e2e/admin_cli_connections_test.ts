@@ -93,14 +93,18 @@ Deno.test("connections watch tells of each that ends as it ends, by filter, unti
     all.output.stdout,
     /^\d{4}-\S+ 127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+ nowhere\.test unknown_name - \d+ in \d+ out\n/,
   );
+  let killed = 0;
   const told = await eventually("an event of the filtered watch", async () => {
     using _held = await hold(proxy, "b.test");
-    await run(proxy, "connections", "close", "--all");
+    killed += Number(/^(\d+) closed\n$/.exec(await run(proxy, "connections", "close", "--all"))?.[1]);
     return blocked.output.stdout.includes("\n") && blocked.output.stdout;
   });
   const { event } = JSON.parse(told.split("\n")[0]!);
   assert.deepEqual([event.route, event.reason, event.server_name], ["b.test", "killed", "b.test"]);
   assert.doesNotMatch(blocked.output.stdout, /nowhere/);
+  // The next watch would tell of those whose ends are still on their way.
+  const { events } = proxy.program;
+  await proxy.program.event(() => events.filter(({ reason }) => reason === "killed").length === killed);
 
   // `head -n 1` leaves after one line.
   const { path, args: flags } = (await import("../support/program_command.ts")).programCommand();

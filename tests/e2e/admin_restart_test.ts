@@ -12,7 +12,7 @@ import type { AdminClient } from "../../src/admin/client.ts";
 import { FirewallRuleType, RevisionKind } from "../../src/admin/gen/mc_proxy/v1/configuration_pb.ts";
 import { exchangeFrom } from "../support/bound_client.ts";
 import { clientHello } from "../support/client_hello.ts";
-import { type Program, startServer } from "../support/program.ts";
+import { type LogEvent, type Program, startServer } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { ADMIN_SOCKET, adminOf, codeOf, refusalOf } from "./admin_api.ts";
 import { applied, BACKEND, IP, route } from "./admin_calls.ts";
@@ -90,7 +90,9 @@ Deno.test("a rule that expires while the program is down is gone, and blocked no
   }
   await using again = await killed(proxy, expiresMs);
   assert.equal(await isBlocked(proxy), false);
-  await again.event((event) => event["kind"] === "expiry");
+  const isExpiry = (event: LogEvent) => event["kind"] === "expiry";
+  // A machine that is slow may have killed it too late.
+  if (!proxy.program.events.some(isExpiry)) await again.event(isExpiry);
   await using admin = await adminOf(proxy.config.folder);
   assert.deepEqual((await admin.api.getFirewallRules({})).rules.map(({ value }) => value), [IP.value]);
   assert.deepEqual(await kinds(admin.api), ["SEED", "RPC", "RPC", "EXPIRY"]);

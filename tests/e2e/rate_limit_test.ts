@@ -73,7 +73,10 @@ Deno.test("an address gets its burst exactly over one, two and four workers", as
         checkGrants(granted, BURST, 1, seconds);
         assert.equal(count(fates, "reset"), ATTEMPTS - granted);
         assert.equal(await attempt(addr, versionOne(OTHER)), "served", "another address");
-        await eventually("all are gone", () => new SharedCounters(program, workers).open === 0);
+        await eventually("all are gone", () => {
+          const ended = new SharedCounters(program, workers).ended("client_eof", "rate_limited");
+          return ended === ATTEMPTS + 1;
+        });
         const counters = new SharedCounters(program, workers);
         assert.equal(counters.ended("rate_limited"), ATTEMPTS - granted);
         assert.equal(counters.counted(verdictCounter("rate_limit", "enforce")), ATTEMPTS - granted);

@@ -27,10 +27,12 @@ export class SharedCounters {
     return this.#columns.reduce((sum, column) => sum + column.counted(counter), 0);
   }
 
-  /** Connections that ended for a reason, over all listeners. */
-  ended(reason: Reason): number {
+  /** Connections that ended for one of these reasons, over all listeners. One is counted when it holds no slot more. */
+  ended(...reasons: readonly Reason[]): number {
     let sum = 0;
-    for (let slot = 0; slot < LISTENERS_MAX; slot++) sum += this.counted(reasonCounter(slot, reason));
+    for (let slot = 0; slot < LISTENERS_MAX; slot++) {
+      for (const reason of reasons) sum += this.counted(reasonCounter(slot, reason));
+    }
     return sum;
   }
 
