@@ -4,28 +4,27 @@
  * @module
  */
 
+import { clockErrorMs } from "../net/native.ts";
 import { error, type Finding, ok, warning } from "./finding.ts";
 
 /** A file from later than this is from the future. */
 const SKEW_MS = 60_000;
 
+/** As systemd counts it: a clock that may be wrong by so much is kept right by nobody. */
+const CLOCK_ERROR_MS = 16_000;
+
 /**
- * Asks whether the clock is kept right, and compares it with the times of files.
+ * Asks the kernel whether the clock is kept right, and compares it with the times of files.
  *
  * @param paths files that this host has written; those that aren't there don't count @param nowMs Unix ms
+ * @param errorMs says how wrong the clock may be; `undefined` = the kernel doesn't say
  */
-export async function clockFindings(paths: readonly string[], nowMs: number): Promise<Finding[]> {
-  const isSynchronised = await asksTimedatectl();
-  const findings: Finding[] = [
-    isSynchronised === undefined
-      ? ok(
-        "clock",
-        `${new Date(nowMs).toISOString()}; whether NTP keeps it can't be told here: timedatectl doesn't say`,
-      )
-      : isSynchronised
-      ? ok("clock", `${new Date(nowMs).toISOString()}, synchronised`)
-      : warning("clock", `${new Date(nowMs).toISOString()}, not synchronised: see timedatectl status`),
-  ];
+export async function clockFindings(
+  paths: readonly string[],
+  nowMs: number,
+  errorMs: () => number | undefined = clockErrorMs,
+): Promise<Finding[]> {
+  const findings = [keptFinding(new Date(nowMs).toISOString(), errorMs())];
   for (const path of paths) {
     const timeMs = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? 0;
     if (timeMs <= nowMs + SKEW_MS) continue;
@@ -37,18 +36,10 @@ export async function clockFindings(paths: readonly string[], nowMs: number): Pr
   return findings;
 }
 
-/** Undefined where systemd doesn't say. */
-async function asksTimedatectl(): Promise<boolean | undefined> {
-  try {
-    const { success, stdout } = await new Deno.Command("timedatectl", {
-      args: ["show", "--property=NTPSynchronized", "--value"],
-      stdin: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(2_000),
-    }).output();
-    const said = new TextDecoder().decode(stdout).trim();
-    return success && (said === "yes" || said === "no") ? said === "yes" : undefined;
-  } catch {
-    return undefined;
+function keptFinding(now: string, errorMs: number | undefined): Finding {
+  if (errorMs === undefined) {
+    return warning("clock", `${now}; the kernel doesn't say whether it is kept right`);
   }
+  if (errorMs < CLOCK_ERROR_MS) return ok("clock", `${now}, synchronised`);
+  return warning("clock", `${now}, not synchronised: does a time service run (chronyd, systemd-timesyncd)?`);
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { ignoreUserSignals, loadNative } from "../net/native.ts";
+import { loadNative } from "../net/native.ts";
+import { ignoreUserSignals } from "../net/user_signals.ts";
 
 const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 /** `deno task` and npx deliver one Ctrl-C twice: what comes within this time is the same wish. */

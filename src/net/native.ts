@@ -1,9 +1,8 @@
 /**
  * The libc functions that the runtime has no API for. The only file with FFI.
  *
- * A worker loads them at its start and revokes the permission afterwards; what was opened goes on working.
- * Every function says its man page. Where libc can't be loaded each one reports failure and its caller has a
- * way on: a reset becomes a plain close, a limit its documented default.
+ * A worker loads them at its start and revokes the permission afterwards; what was opened goes on working. Every
+ * function says its man page, and reports failure where libc can't be loaded: a reset becomes a plain close then.
  *
  * @module
  */
@@ -11,6 +10,7 @@
 import { ProxyError } from "../errors.ts";
 
 const SYMBOLS = {
+  adjtimex: { parameters: ["buffer"], result: "i32" },
   alarm: { parameters: ["u32"], result: "u32" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
@@ -24,6 +24,7 @@ const SYMBOLS = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   signal: { parameters: ["i32", "usize"], result: "usize" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -69,6 +70,7 @@ const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
 const TCP_INFO = 11;
 const TCP_CLOSE = 7;
+const POLLIN = 1;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const RLIMIT_NOFILE = 7;
@@ -123,6 +125,11 @@ export function isSocketDead(fd: number): boolean {
   return status === 0 && (info[0]! & 0xff) === TCP_CLOSE;
 }
 
+/** poll(2): whether there is something to read, or to accept, on a descriptor. */
+export function isReadable(fd: number): boolean {
+  return libc?.poll(bytesOf(new Uint32Array([fd, POLLIN])), 1n, 0) === 1;
+}
+
 /** fcntl(2) F_SETFD FD_CLOEXEC: the descriptor isn't inherited by a child. @returns whether it worked */
 export function setCloseOnExec(fd: number): boolean {
   return libc !== undefined && libc.fcntl(fd, F_SETFD, FD_CLOEXEC) === 0;
@@ -141,10 +148,7 @@ export function createMemoryFile(name: string, sizeBytes: number): number {
 export function mapMemoryFile(fd: number, sizeBytes: number): ArrayBuffer {
   const pointer = libc?.mmap(null, BigInt(sizeBytes), PROT_READ_WRITE, MAP_SHARED, fd, 0n) ?? null;
   if (pointer === null || Deno.UnsafePointer.value(pointer) === 0xffff_ffff_ffff_ffffn) {
-    throw new ProxyError(
-      "unavailable",
-      `cannot map ${sizeBytes} bytes of shared memory from descriptor ${fd}`,
-    );
+    throw new ProxyError("unavailable", `cannot map ${sizeBytes} bytes of shared memory, descriptor ${fd}`);
   }
   return Deno.UnsafePointerView.getArrayBuffer(pointer, sizeBytes);
 }
@@ -154,23 +158,11 @@ export function armAlarm(seconds: number): void {
   libc?.alarm(seconds);
 }
 
-const USER_SIGNALS = [["SIGUSR1", 10], ["SIGUSR2", 12]] as const;
 const SIG_IGN = 1n;
-let userSignalsAreIgnored = false;
 
-/**
- * Ignores SIGUSR1 and SIGUSR2 from now on, signal(2): the runtime opens its debugger at the first, on a port that
- * every user of the host can reach, and ends by the second. Without libc only the second is ignored. Later calls do
- * nothing.
- */
-export function ignoreUserSignals(): void {
-  if (userSignalsAreIgnored) return;
-  userSignalsAreIgnored = true;
-  for (const [name, number] of USER_SIGNALS) {
-    // The runtime installs its handler once, a moment after its start: listening makes it do so before this.
-    Deno.addSignalListener(name, () => {});
-    libc?.signal(number, SIG_IGN);
-  }
+/** signal(2): this process no longer minds a signal, given by its number. Without libc nothing happens. */
+export function ignoreSignal(number: number): void {
+  libc?.signal(number, SIG_IGN);
 }
 
 const timespec = new BigInt64Array(2);
@@ -181,6 +173,13 @@ export function monotonicMs(): number {
     return performance.now();
   }
   return Number(timespec[0]) * 1_000 + Number(timespec[1]) / 1e6;
+}
+
+/** adjtimex(2), for looking alone. @returns how wrong this host's clock may be, in ms; `undefined` where it can't be told */
+export function clockErrorMs(): number | undefined {
+  const timex = new BigInt64Array(26);
+  if (libc === undefined || libc.adjtimex(new Uint8Array(timex.buffer)) < 0) return undefined;
+  return Number(timex[3]) / 1_000;
 }
 
 /** getrlimit(2) RLIMIT_NOFILE, soft. @returns descriptors this process may hold; 1,024 where it can't be told */
@@ -212,16 +211,23 @@ const KEEP_ALIVE: readonly (readonly [level: number, option: number, value: numb
  * @returns false where the listening socket wasn't found: then each connection must ask for them itself
  */
 export function setInheritedOptions(port: number): boolean {
-  const listening = new Uint32Array(1);
-  let found = false;
-  for (const [fd, localPort] of socketPorts()) {
-    if (localPort !== port || getIntOption(fd, SO_ACCEPTCONN, listening) !== 1) continue;
+  const found = listeningDescriptors(port);
+  for (const fd of found) {
     for (const [level, option, value] of [[IPPROTO_TCP, TCP_NODELAY, 1] as const, ...KEEP_ALIVE]) {
       libc?.setsockopt(fd, level, option, bytesOf(new Uint32Array([value])), 4);
     }
-    found = true;
   }
-  return found;
+  return found.length > 0;
+}
+
+/** This process's sockets that listen on a port: getsockopt(2) SO_ACCEPTCONN. */
+export function listeningDescriptors(port: number): number[] {
+  const isListening = ([fd]: [number, number]): boolean => {
+    const is = new Uint32Array(1);
+    libc?.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, bytesOf(is), bytesOf(new Uint32Array([4])));
+    return is[0] === 1;
+  };
+  return [...socketPorts()].filter(([, of]) => of === port).filter(isListening).map(([fd]) => fd);
 }
 
 /**
@@ -287,11 +293,6 @@ function* socketPorts(): Generator<[fd: number, localPort: number]> {
     const family = address[0]! + address[1]! * 256;
     if (family === 2 || family === 10) yield [fd, portOf(address)];
   }
-}
-
-function getIntOption(fd: number, option: number, value: Uint32Array<ArrayBuffer>): number | undefined {
-  const status = libc?.getsockopt(fd, SOL_SOCKET, option, bytesOf(value), bytesOf(new Uint32Array([4])));
-  return status === 0 ? value[0] : undefined;
 }
 
 function bytesOf(words: Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Signals } from "../../src/control/signals.ts";
-import { ignoreUserSignals, loadNative } from "../../src/net/native.ts";
+import { loadNative } from "../../src/net/native.ts";
+import { ignoreUserSignals } from "../../src/net/user_signals.ts";
 
 // What `Signals` leaves behind in a process is not its tests' leak.
 loadNative();

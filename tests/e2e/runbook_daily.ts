@@ -9,7 +9,7 @@ import { countryDatabase } from "../support/country_database.ts";
 import { freePort } from "../support/ports.ts";
 import { exchangeFrom } from "../support/bound_client.ts";
 import { clientHello } from "../support/client_hello.ts";
-import { takeBlock } from "./runbook_blocks.ts";
+import { RUNBOOK, takeBlock } from "./runbook_blocks.ts";
 import { Host, nextSecond } from "./runbook_host.ts";
 
 const LOOK = "First five minutes";
@@ -60,6 +60,13 @@ async function checkAndStart(host: Host): Promise<void> {
   const examined = await host.fail("Examine the host");
   assert.match(examined, /^ok {7}port \S+: process \d+ or its workers listen on it$/m);
   assert.match(examined, /^error {4}backend 127\.0\.0\.1:1: nobody listens there/m);
+  // What the sample shows is what is printed, in its order; here there are a country database and no snapshot, too.
+  const sample = RUNBOOK.split("mc-proxy doctor -c")[1]!.split("```")[2]!;
+  const whats = (text: string): string[] =>
+    [...text.matchAll(/^(?:ok|warning|error) +([a-z]+(?: of (?:process|this shell))?)/gm)].map(([, what]) =>
+      what!
+    );
+  assert.deepEqual(whats(examined).filter((what) => what !== "geoip"), whats(sample));
   const { code, err } = await host.run('mc-proxy server -c "$CONFIG"');
   assert.equal(code, 1);
   assert.match(err, /is in use by another mc-proxy \(process \d+\)/);

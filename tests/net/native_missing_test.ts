@@ -7,12 +7,15 @@
 import assert from "node:assert/strict";
 import {
   armAlarm,
+  clockErrorMs,
   closeDescriptor,
   createMemoryFile,
   descriptorOf,
   duplicateDescriptor,
   fileLimit,
   findConnections,
+  ignoreSignal,
+  isReadable,
   loadNative,
   mapMemoryFile,
   monotonicMs,
@@ -31,6 +34,9 @@ Deno.test("native functions say so when libc isn't there", () => {
   assert.equal(setInheritedOptions(443), false);
   assert.equal(findConnections(new Set(["1-2-3"])), undefined);
   assert.equal(peerCredentials(0), undefined);
+  assert.equal(clockErrorMs(), undefined);
+  assert.equal(isReadable(0), false);
+  ignoreSignal(1);
   assert.equal(fileLimit(), 1_024);
   assert.ok(Math.abs(monotonicMs() - performance.now()) < 1_000);
   const code = { name: "ProxyError", code: "unavailable" };

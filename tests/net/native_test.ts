@@ -77,19 +77,6 @@ Deno.test("armAlarm() ends a process that doesn't arm it again", async () => {
   assert.equal((await child.status).signal, "SIGALRM");
 });
 
-Deno.test("ignoreUserSignals() keeps the runtime from ending and from opening its debugger", async () => {
-  const code = `
-    native.loadNative();
-    native.ignoreUserSignals();
-    // The runtime looks for signals of its own some half a second after its start.
-    for (let round = 0; round < 15; round++) {
-      for (const signal of ["SIGUSR1", "SIGUSR2"]) Deno.kill(Deno.pid, signal);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    console.log("still here");`;
-  assert.equal(await printed(["-A"], code), "still here");
-});
-
 Deno.test("what was opened works after the permission is revoked, and nothing more is opened", async () => {
   const code = `
     native.loadNative();
