@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { GrpcSettings } from "../state/settings.ts";
+
 /** Largest message, either way. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 /** Connections of clients at once. */
@@ -13,6 +15,13 @@ export const CONNECTIONS_MAX = 64;
  * the event loop: with fewer, a burst would end a client before it could answer.
  */
 export const HANDSHAKES_MAX = 512;
+
+/** Descriptors that clients of the admin API may cost at once. @param settings absent = there is no such API */
+export function adminDescriptors(settings: GrpcSettings | undefined): number {
+  if (settings === undefined) return 0;
+  return CONNECTIONS_MAX + (settings.tlsCert === "" ? 0 : HANDSHAKES_MAX);
+}
+
 /** Streams that one client may have open. */
 export const STREAMS_MAX = 100;
 /** Of these, calls that may stay open without end: watchers, and streams of requests. The places of watchers are shared. */

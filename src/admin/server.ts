@@ -7,13 +7,14 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { ProxyError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { Deadline, Deadlines } from "../net/deadlines.ts";
 import type { Validity } from "../net/certificates.ts";
-import { peerCredentials, setCloseOnExec } from "../net/native.ts";
+import { listeningDescriptors, peerCredentials, setCloseOnExec } from "../net/native.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
-import { formatEndpoint, parseListenAddress } from "../state/listen_address.ts";
+import { formatEndpoint } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
+import { AcceptWatch } from "./accept_watch.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import {
   ANSWER_BYTES_MAX,
@@ -26,6 +27,7 @@ import { CallTurns } from "./call_turns.ts";
 import { ANYONE, type Caller } from "./caller.ts";
 import { GrpcSession } from "./grpc_session.ts";
 import { AdminTls, shownBy, type ShownClient } from "./tls.ts";
+import { bindTcp } from "./tcp_socket.ts";
 import { bindUnixSocket, UNIX_PREFIX } from "./unix_socket.ts";
 
 const TICK_MS = 1_000;
@@ -70,6 +72,8 @@ export class AdminServer {
   readonly #tls: AdminTls | undefined;
   readonly #unixNow: () => number;
   #server: Server | undefined;
+  #accepting: AcceptWatch | undefined;
+  #relistening: Promise<void> | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #onGone: (() => void) | undefined;
 
@@ -123,13 +127,28 @@ export class AdminServer {
     this.#server = server;
     // node:net's Unix listener is inherited by children otherwise, and a worker could accept on it.
     protect(server);
+    this.#accepting = new AcceptWatch(descriptor(server) ?? listeningDescriptors(this.port)[0]);
     // One that nobody listens to ends the program: accepting can fail for want of descriptors.
     server.on("error", (error) => this.#options.onRefused("?", `accepting failed: ${error.message}`));
+    clearInterval(this.#ticker);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** The runtime accepts nothing any more on a socket that once had no descriptor for a client. */
+  #watchAccepting(): void {
+    const state = this.#accepting?.look();
+    if (state === "out of descriptors") this.#options.onRefused("?", "accepting failed: out of descriptors");
+    if (state !== "stalled" || this.#relistening !== undefined) return;
+    this.#server?.close();
+    this.#server = undefined;
+    this.#relistening = this.#listen()
+      .catch((error) => this.#options.onRefused("?", `listening failed: ${messageOf(error)}`))
+      .finally(() => this.#relistening = undefined);
   }
 
   #accept(socket: Socket): void {
     protect(socket);
+    this.#accepting?.accepted();
     const client = addressOf(socket);
     this.#sockets.set(socket, undefined);
     socket.on("close", () => {
@@ -203,6 +222,7 @@ export class AdminServer {
   }
 
   #tick(): void {
+    this.#watchAccepting();
     const nowMs = this.#unixNow();
     for (const [session, { client, caller }] of this.#sessions) {
       if (nowMs <= caller.validUntilMs) {
@@ -220,6 +240,7 @@ export class AdminServer {
    * @param kept the caller whose open call goes on
    */
   async release(kept?: Caller): Promise<void> {
+    await this.#relistening;
     clearInterval(this.#ticker);
     // Closing removes the Unix socket's file: never twice, for the next one may be another process's.
     this.#server?.close();
@@ -252,19 +273,6 @@ export class AdminServer {
       await new Promise<void>((resolve) => this.#onGone = resolve);
     }
   }
-}
-
-async function bindTcp(server: Server, addr: string): Promise<void> {
-  const address = parseListenAddress(addr);
-  if (address === undefined) throw new ProxyError("config", `"${addr}" is no address to listen on`);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", (error) => {
-    reject(
-      new ProxyError("config", `cannot listen on [grpc] addr "${addr}": ${error.message}`, { cause: error }),
-    );
-  });
-  server.listen(address.port, address.host, resolve);
-  await promise;
 }
 
 /** A client's address as the log tells it. */

@@ -14,6 +14,7 @@ import { printableDeep } from "../wire/printable.ts";
 import { fileFindings } from "./file_findings.ts";
 import { hasErrors } from "./finding.ts";
 import type { Output } from "./output.ts";
+import { fileLimitFindings } from "./process_findings.ts";
 import { renderCheck, renderJson, renderSnapshot, renderVersion } from "./render.ts";
 import { VERSION } from "./version.ts";
 
@@ -31,7 +32,10 @@ export async function check(commandLine: CommandOf<"check">, output: Output): Pr
   try {
     const config = await loadConfig(configPath);
     const configuration = configurationOfSeed(config.seed);
-    const findings = await fileFindings(config.settings, configuration, Date.now());
+    const findings = [
+      ...await fileLimitFindings(config.settings, undefined),
+      ...await fileFindings(config.settings, configuration, Date.now()),
+    ];
     const problems = findings.filter(({ level }) => level !== "ok");
     const report = reportCheck(configPath, config, await exists(config.settings.databasePath), problems);
     await output.out(json ? renderJson(report) : renderCheck(printableDeep(report)));

@@ -66,7 +66,7 @@ async function examine(
     ok("configuration", `"${asked.configPath}" has no mistakes`),
     ...warnings.map((each) => warning("configuration", each)),
     ...server,
-    ...await fileLimitFindings(settings.limits, pid),
+    ...await fileLimitFindings(settings, pid),
     ...await portFindings(addresses, pid),
     ...database.findings,
     await snapshotFinding(databasePath, snapshots, nowMs),

@@ -4,15 +4,17 @@
  * @module
  */
 
+import { adminDescriptors } from "../admin/call_limits.ts";
 import {
   connectionsOfDescriptors,
   effectiveLimits,
+  shortForMain,
   shortOfDescriptors,
 } from "../control/effective_limits.ts";
 import { probeListeners } from "../net/probe.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
-import type { Limits } from "../state/limits.ts";
 import type { Endpoint } from "../state/model.ts";
+import type { Settings } from "../state/settings.ts";
 import { error, type Finding, ok, warning } from "./finding.ts";
 import { messageOf } from "../errors.ts";
 import { listeningSockets } from "../net/listening_sockets.ts";
@@ -22,8 +24,11 @@ const DESCRIPTORS_MAX = 1_048_576;
 /** Fewer connections in all are soon used up. */
 const CONNECTIONS_SCARCE = 1_000;
 
-/** Says whether file limits suffice: of the running process, or of this shell when none runs. @param pid of main */
-export async function fileLimitFindings(limits: Limits, pid: number | undefined): Promise<Finding[]> {
+/** Says whether file limits suffice: of the running process, and of this shell. @param pid of main; absent = none runs */
+export async function fileLimitFindings(
+  { limits, grpc }: Pick<Settings, "limits" | "grpc">,
+  pid: number | undefined,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const who of pid === undefined ? ["self"] : [String(pid), "self"]) {
     const what = who === "self" ? "file limit of this shell" : `file limit of process ${pid}`;
@@ -36,18 +41,20 @@ export async function fileLimitFindings(limits: Limits, pid: number | undefined)
     }
     const effective = effectiveLimits(limits, limit);
     const shortage = shortOfDescriptors(effective, limit);
+    const shortageOfMain = shortForMain(effective, adminDescriptors(grpc), limit);
     const { workers, maxConnections } = effective;
     const possible = workers * connectionsOfDescriptors(limit);
     // What a shell has says nothing of a service that runs already.
     const bad = who === "self" ? warning : error;
+    if (shortageOfMain !== undefined) findings.push(bad(what, `${shortageOfMain}: raise it`));
     if (shortage !== undefined) findings.push(bad(what, `${shortage}: raise it, or lower max_connections`));
     else if (possible < CONNECTIONS_SCARCE && limits.maxConnections === 0) {
       findings.push(
         warning(what, `${limit} descriptors allow ${possible} connections: raise it (ulimit -n)`),
       );
-    } else {findings.push(
-        ok(what, `${limit} descriptors a process, enough for ${maxConnections} connections`),
-      );}
+    } else if (shortageOfMain === undefined) {
+      findings.push(ok(what, `${limit} descriptors a process, enough for ${maxConnections} connections`));
+    }
   }
   return findings;
 }

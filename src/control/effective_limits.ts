@@ -12,6 +12,10 @@ import type { Limits } from "../state/limits.ts";
 const DESCRIPTORS_RESERVED = 256;
 /** Descriptors that one connection may cost. */
 const DESCRIPTORS_PER_CONNECTION = 3;
+/** Descriptors of the main process: the runtime's own, the database, a snapshot's process, certificates being read. */
+const DESCRIPTORS_OF_MAIN = 128;
+/** Three pipes and a handle of the main process. */
+const DESCRIPTORS_PER_WORKER = 4;
 
 /** Fills in what is computed at start. @param descriptors that a process may hold; default this one's limit */
 export function effectiveLimits(limits: Limits, descriptors: number = fileLimit()): Limits {
@@ -39,6 +43,24 @@ export function shortOfDescriptors(
   const possible = workers * connectionsOfDescriptors(descriptors);
   if (maxConnections <= possible) return undefined;
   return `max_connections is ${maxConnections}, but the file limit (ulimit -n) allows ${possible} in ${workers} workers`;
+}
+
+/**
+ * Says when the main process may need more descriptors than it can have.
+ *
+ * @param limits effective
+ * @param adminDescriptors what clients of the admin API may cost
+ * @param descriptors that a process may hold; default this one's limit
+ * @returns one sentence for the log; `undefined` = they suffice
+ */
+export function shortForMain(
+  { workers }: Limits,
+  adminDescriptors: number,
+  descriptors: number = fileLimit(),
+): string | undefined {
+  const needed = DESCRIPTORS_OF_MAIN + workers * DESCRIPTORS_PER_WORKER + adminDescriptors;
+  if (needed <= descriptors) return undefined;
+  return `the file limit (ulimit -n) is ${descriptors}, and the main process may need ${needed}, of which clients of the admin API ${adminDescriptors}`;
 }
 
 /** Connections that one worker's file limit allows it. @param descriptors default this process's limit */

@@ -271,6 +271,7 @@ export class Supervisor {
   async #replace(seat: WorkerSeat): Promise<void> {
     let state = this.#served;
     if (this.#isStopping || state === undefined) return;
+    const { processes } = seat;
     try {
       await this.#bringUp(seat, state);
       // The others may have moved on meanwhile, and this one was not asked. Nothing may come between look and activation.
@@ -278,10 +279,11 @@ export class Supervisor {
       await seat.activate(state);
       this.#options.log.info("worker_replaced", { worker: seat.column, pid: seat.worker?.pid });
     } catch (error) {
-      // The worker that failed has ended or is ended here: its end brings the next try.
       const detail = messageOf(error);
       this.#options.log.error("worker_failed", { worker: seat.column, detail });
-      seat.worker?.kill();
+      // The worker that failed has ended or is ended here, and its end brings the next try; if there was any worker.
+      if (seat.processes === processes) seat.delay.next(() => void this.#replace(seat));
+      else seat.worker?.kill();
     }
   }
 

@@ -26,6 +26,8 @@ export class WorkerSeat {
   readonly delay = new RestartDelay();
   /** Who sits here; absent between a death and the next start. */
   worker: WorkerProcess | undefined;
+  /** How many processes have sat here. */
+  processes = 0;
   #heartbeat = 0;
   #looksWithoutBeat = 0;
   /** A worker answers each question once, in their order. */
@@ -36,10 +38,16 @@ export class WorkerSeat {
     this.column = column;
   }
 
-  /** Starts a process. @throws ProxyError unavailable when it ends before it is ready, or is of another build */
+  /**
+   * Starts a process.
+   *
+   * @throws ProxyError unavailable when it ends before it is ready, or is of another build; an error of the runtime's
+   * when there is none: no descriptors, no memory, or the program's file was replaced
+   */
   async start(command: ProgramCommand, message: StartMessage, handler: WorkerHandler): Promise<void> {
     this.#looksWithoutBeat = 0;
     this.worker = new WorkerProcess(command, this.column, handler);
+    this.processes++;
     const answer = await this.#ask(() => this.worker?.send(message));
     if (answer.type === "ready" && answer.build === message.build) return;
     throw new ProxyError("unavailable", `worker ${this.column} is of another build`);

@@ -5,8 +5,9 @@
  */
 
 import type { Admin } from "../admin/admin.ts";
+import { adminDescriptors } from "../admin/call_limits.ts";
 import { requireCountries } from "../control/country_rules.ts";
-import { shortOfDescriptors } from "../control/effective_limits.ts";
+import { shortForMain, shortOfDescriptors } from "../control/effective_limits.ts";
 import { Handover } from "../control/handover.ts";
 import { MetricsFile } from "../control/measure.ts";
 import { takeBackOverdue } from "../control/overdue.ts";
@@ -112,10 +113,8 @@ export class Server {
     const { settings, warnings } = config;
     const revision = takeBackOverdue(store, Date.now());
     if (revision !== undefined) log.warning("config_changed", { kind: "revert", revision, author: "system" });
-    const shortage = shortOfDescriptors(limits);
-    for (const detail of [...warnings, ...shortage === undefined ? [] : [shortage]]) {
-      log.warning("config_warning", { detail });
-    }
+    const shortages = [shortOfDescriptors(limits), shortForMain(limits, adminDescriptors(settings.grpc))];
+    for (const detail of [...warnings, ...shortages]) if (detail) log.warning("config_warning", { detail });
     const configuration = this.#configuration();
     requireCountries(configuration, isConfigured, store.path);
     const { geoip, certificates } = await reload.load(configuration);

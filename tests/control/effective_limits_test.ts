@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   connectionsOfDescriptors,
   effectiveLimits,
+  shortForMain,
   shortOfDescriptors,
 } from "../../src/control/effective_limits.ts";
 import { loadNative } from "../../src/net/native.ts";
@@ -33,5 +34,14 @@ Deno.test("shortOfDescriptors() speaks when max_connections promises more than d
     new RegExp(
       `^max_connections is ${most + 1}, but the file limit \\(ulimit -n\\) allows ${most} in 2 workers$`,
     ),
+  );
+});
+
+Deno.test("shortForMain() speaks when workers and clients of the admin API need more than there are, and only then", () => {
+  const limits = { ...DEFAULT_LIMITS, workers: 3 };
+  assert.equal(shortForMain(limits, 64, 204), undefined);
+  assert.equal(
+    shortForMain(limits, 64, 203),
+    "the file limit (ulimit -n) is 203, and the main process may need 204, of which clients of the admin API 64",
   );
 });

@@ -11,6 +11,7 @@ import assert from "node:assert/strict";
 import { acceptErrorCounter, reasonCounter } from "../../src/observe/counters.ts";
 import { type Backend, echoBackend } from "../support/backends.ts";
 import { routes } from "../support/config.ts";
+import { limitDescriptors, lowestFree } from "../support/descriptor_limit.ts";
 import { cpuTime, descriptors } from "../support/processes.ts";
 import type { ProgramOptions } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
@@ -175,21 +176,6 @@ async function connect(addr: string): Promise<Deno.TcpConn | undefined> {
     if (error instanceof Deno.errors.ConnectionReset) return undefined;
     throw error;
   }
-}
-
-/** The number that the next descriptor would get. */
-function lowestFree(pid: number): number {
-  const held = descriptors(pid);
-  let number = 0;
-  while (held.has(number)) number++;
-  return number;
-}
-
-/** Changes the soft RLIMIT_NOFILE of a running process. */
-async function limitDescriptors(pid: number, limit: number): Promise<void> {
-  const { success } = await new Deno.Command("prlimit", { args: [`--pid=${pid}`, `--nofile=${limit}:`] })
-    .output();
-  assert.ok(success);
 }
 
 function busySeconds(pid: number): number {
