@@ -31,9 +31,10 @@ export class SocketTransport implements Transport {
   protected isEnding = false;
   /** Nothing is left of the connection. */
   protected isOver = false;
+  /** Nothing more is to be read. */
+  protected isPaused = false;
   readonly #options: SocketTransportOptions;
   #unwritten = 0;
-  #isPaused = false;
   #isLingering = false;
   #lingered = 0;
   #isBroken = false;
@@ -73,15 +74,15 @@ export class SocketTransport implements Transport {
   }
 
   pause(): void {
-    if (this.#isPaused || this.isOver) return;
-    this.#isPaused = true;
-    this.socket.pause();
+    if (this.isPaused || this.isOver) return;
+    this.isPaused = true;
+    this.stopReading();
   }
 
   resume(): void {
-    if (!this.#isPaused || this.isOver) return;
-    this.#isPaused = false;
-    this.socket.resume();
+    if (!this.isPaused || this.isOver) return;
+    this.isPaused = false;
+    this.readOn();
   }
 
   endWrite(): void {
@@ -109,6 +110,16 @@ export class SocketTransport implements Transport {
   /** Begins to read. */
   protected read(): void {
     this.socket.on("data", (bytes: Uint8Array) => this.took(bytes));
+  }
+
+  /** Takes no more of what comes. */
+  protected stopReading(): void {
+    this.socket.pause();
+  }
+
+  /** The opposite. */
+  protected readOn(): void {
+    this.socket.resume();
   }
 
   /** Sends the end behind all that was written. */

@@ -67,6 +67,8 @@ let reader: Reader | undefined;
 export class TlsTransport extends SocketTransport {
   readonly #handle: TlsHandle;
   readonly #request: WriteRequest = { oncomplete: (status) => this.#wrote(status) };
+  /** The TCP handle brings what is read, until its end. */
+  #isReading = false;
   #isWriting = false;
   /** What waits for its turn. */
   #unwritten: Uint8Array | undefined;
@@ -118,13 +120,27 @@ export class TlsTransport extends SocketTransport {
     };
     tcp.onread = () => {
       const count = current.bytesOrError;
-      if (count <= 0) onTcpRead.call(tcp);
-      else handle.receive(cipher.subarray(0, count));
+      if (count <= 0) {
+        this.#isReading = false;
+        onTcpRead.call(tcp);
+      } else handle.receive(cipher.subarray(0, count));
     };
     socket.resume();
     tcp.readStop();
     tcp.readStart();
     handle.readStart();
+    this.#isReading = true;
+    if (this.isPaused) this.stopReading();
+  }
+
+  /** Past the stream, which always flows: to stop it while a start of it brings bytes would have no effect. */
+  protected override stopReading(): void {
+    if (this.#isReading && !this.socket.destroyed) this.#handle._nativeTcpHandle.readStop();
+  }
+
+  /** The opposite. */
+  protected override readOn(): void {
+    if (this.#isReading && !this.socket.destroyed) this.#handle._nativeTcpHandle.readStart();
   }
 
   /** The end of TLS overtakes what waits for its turn, so it has to wait as well. */

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import net, { type AddressInfo } from "node:net";
 import tls from "node:tls";
 import { ConnTransport } from "../../src/net/conn_transport.ts";
 import { Deadlines } from "../../src/net/deadlines.ts";
@@ -236,57 +234,4 @@ Deno.test("acceptTls() tells of a hello that nothing fits, of garbage and of a c
       server.close();
     });
   }
-});
-
-/** What the runtime reads at once. What is beyond comes before anyone is told of what was read first. */
-const READ_BYTES = 65_536;
-
-/** A relay to `port` that holds back what follows the hello for as long as it comes, and adds `last` to it. */
-async function startHoldingRelay(port: number, last: Uint8Array, heldBytes: number): Promise<net.Server> {
-  const server = net.createServer((client) => {
-    const far = net.connect({ host: "127.0.0.1", port });
-    const held: Uint8Array[] = [];
-    for (const [one, other] of [[client, far], [far, client]] as const) {
-      one.on("error", () => other.destroy());
-      one.on("close", () => other.destroy());
-    }
-    far.on("data", (bytes) => client.write(bytes));
-    client.once("data", (hello) => {
-      far.write(hello);
-      let count = 0;
-      client.on("data", (bytes: Uint8Array) => {
-        held.push(bytes);
-        count += bytes.length;
-        if (count >= heldBytes) far.write(Buffer.concat([...held, last]));
-      });
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
-}
-
-Deno.test("acceptTls() tells a failure when what breaks the connection was read together with the end of its handshake", async () => {
-  const { secureContext } = await certified();
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const content = new Uint8Array(READ_BYTES + 4_096);
-  const garbage = new Uint8Array(200).fill(0xff);
-  const relay = await startHoldingRelay(listener.addr.port, garbage, content.length);
-  const client = tls.connect({
-    host: "127.0.0.1",
-    port: (relay.address() as AddressInfo).port,
-    servername: "app.test",
-    rejectUnauthorized: false,
-  });
-  const gone = new Promise<void>((resolve) => client.on("close", () => resolve()));
-  client.on("error", () => {});
-  client.on("secureConnect", () => client.write(content));
-  const server = await listener.accept();
-  const hello = new Uint8Array(4_096);
-  const count = (await server.read(hello))!;
-  const accepting = acceptTls(secureContext, server, hello.subarray(0, count))!;
-  assert.deepEqual(await accepting.outcome, { kind: "failed", isIncompatible: false });
-  await accepting.released;
-  server.close();
-  await gone;
-  await new Promise((resolve) => relay.close(resolve));
 });
