@@ -85,10 +85,11 @@ export class Takeover implements AsyncDisposable {
    * so, and then nobody else serves.
    *
    * @param onSlow called when there is no answer yet after 10 s
-   * @returns `draining`, or `gone` when the other process has died: either way this one is the only one
+   * @returns `draining`, or `gone` when the other process has died: either way this one is the only one. `unheard` when
+   * it lives and the connection is lost, as to one that hangs: it was told, and drains when it wakes
    * @throws ProxyError unavailable when the other process has called it off and goes on
    */
-  async complete(onSlow: () => void): Promise<"draining" | "gone"> {
+  async complete(onSlow: () => void): Promise<"draining" | "gone" | "unheard"> {
     if (this.#isAlone) return "gone";
     this.#serving.resolve();
     const timer = setTimeout(onSlow, SLOW_MS);
@@ -98,6 +99,8 @@ export class Takeover implements AsyncDisposable {
       throw new ConnectError("the call has ended", Code.Aborted);
     } catch (error) {
       if (await this.#isGone(error)) return "gone";
+      // Ending here would leave nobody: what was said can't be taken back.
+      if (isLost(error)) return "unheard";
       throw refused(this.pid, error);
     } finally {
       clearTimeout(timer);
@@ -111,13 +114,17 @@ export class Takeover implements AsyncDisposable {
 
   /** Whether the process has died, or is about to: its end breaks the connection first. */
   async #isGone(error: unknown): Promise<boolean> {
-    if (!(error instanceof ConnectError) || error.code !== Code.Unavailable) return false;
+    if (!isLost(error)) return false;
     for (const deadlineMs = performance.now() + GONE_MS; performance.now() < deadlineMs;) {
       if (!await isAlive(this.pid)) return true;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
     return false;
   }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Unavailable;
 }
 
 async function* requests(

@@ -13,6 +13,8 @@ import type { Turns } from "./turns.ts";
 
 /** From the release of the database until the successor must serve. */
 const SERVE_MS = 60_000;
+/** For what had come while this process was held up to be read. */
+const UNREAD_MS = 1_000;
 /** How long a successor that has failed may hold the database before it is killed. */
 const HELD_MS = 5_000;
 /** Between two tries to take something back: while somebody else holds it, and when it can't be had at all. */
@@ -121,7 +123,9 @@ export class Handover {
     this.#stage = "released";
     const { serveMs = SERVE_MS } = this.#options;
     successor.gone.addEventListener("abort", () => this.#fail("the other process has gone"), { once: true });
-    this.#overdue = setTimeout(() => this.#fail(`it doesn't serve after ${serveMs / 1_000} s`), serveMs);
+    const fail = (): void => this.#fail(`it doesn't serve after ${serveMs / 1_000} s`);
+    // A process that was held up finds its timers due before it reads that the other one serves.
+    this.#overdue = setTimeout(() => this.#overdue = setTimeout(fail, UNREAD_MS), serveMs);
   }
 
   /** The successor serves: there is no way back. @throws ProxyError precondition when it comes too late */

@@ -237,3 +237,13 @@ Deno.test("Handover refuses and touches nothing", async (t) => {
   await scene.handover.release(scene.successor());
   await assert.rejects(() => scene.handover.release(scene.successor()), /already/);
 });
+
+Deno.test("Handover that was held up beyond its time still hears that the other one serves", async () => {
+  await using scene = new Scene({ serveMs: 10 });
+  await scene.handover.release(scene.successor());
+  const committed = new Promise((resolve) => setTimeout(() => resolve(scene.handover.commit()), 20));
+  // Both are due now, and the time that is over comes first.
+  for (const untilMs = performance.now() + 100; performance.now() < untilMs;);
+  await committed;
+  assert.equal(scene.steps.at(-1), "handed_over");
+});

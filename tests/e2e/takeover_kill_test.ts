@@ -14,7 +14,7 @@ import { Program, startServer } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { addRule, ADMIN_SOCKET, adminOf } from "./admin_api.ts";
 import { EchoStream, EchoStreams, SERVER_NAME } from "./echo_stream.ts";
-import { eventually } from "./eventually.ts";
+import { eventually, pause } from "./eventually.ts";
 import { halted } from "./halted.ts";
 
 type Side = "old" | "new";
@@ -90,6 +90,34 @@ Deno.test({
     for (const stream of streams.all) await stream.turns();
     await streams.stop();
     checkDatabase(proxy.config.databasePath, 3);
+  },
+});
+
+Deno.test({
+  name: "a new server goes on that an old one doesn't hear for more than a minute; then the old one drains",
+  ignore: !Deno.env.has("MC_PROXY_TEST_FULL"),
+  fn: async () => {
+    await using backend = echoBackend();
+    await using proxy = await startProxy({
+      listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
+      grpc: ADMIN_SOCKET,
+      proxy: { workers: 1 },
+    });
+    const args = ["server", "-c", proxy.config.path, "--takeover", "--testing-only-halt-at", "administering"];
+    await using next = new Program(args);
+    await halted(next);
+    proxy.program.signal("SIGSTOP");
+    next.signal("SIGCONT");
+    await next.event(({ event, step }) => event === "takeover" && step === "unheard", 90_000);
+    assert.equal(await addRule(proxy.config.folder), 2);
+    // From the release on: by then it would have taken everything back.
+    await pause(30_000);
+    await using streams = await EchoStreams.fill(proxy, 12);
+    proxy.program.signal("SIGCONT");
+    assert.equal((await proxy.program.completed()).code, 0);
+    assert.equal(proxy.program.events.at(-1)!["event"], "handed_over");
+    for (const stream of streams.all) if (stream.end === undefined) await stream.turns();
+    await serves(proxy, next);
   },
 });
 
