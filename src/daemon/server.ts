@@ -16,6 +16,7 @@ import type { Supervisor } from "../control/supervisor.ts";
 import type { ServiceManager } from "../control/service_manager.ts";
 import { probeListeners } from "../net/probe.ts";
 import { COUNTER } from "../observe/counters.ts";
+import { BEAT_MS, LoopLag } from "../observe/loop_lag.ts";
 import { GAUGE_ALL } from "../observe/memory_layout.ts";
 import { diffConfiguration } from "../state/diff.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
@@ -52,6 +53,7 @@ export class Server {
   readonly #place: Place;
   #admin: Admin | undefined;
   #metricsFile: MetricsFile | undefined;
+  #beating: ReturnType<typeof setInterval> | undefined;
   #isDraining = false;
   #isTakingOver: boolean;
 
@@ -77,7 +79,7 @@ export class Server {
 
   /** Serves, or throws and leaves nothing behind. */
   async start(): Promise<void> {
-    const { store, log, supervisor, reload } = this.#parts;
+    const { store, log, memory, supervisor, reload } = this.#parts;
     const state = await this.#firstState();
     await supervisor.start(state, () => {
       if (store.isNew) store.seed(state.configuration, Date.now());
@@ -86,6 +88,8 @@ export class Server {
     await this.#place.atStep("listening");
     await this.#startAdmin();
     await this.#place.atStep("administering");
+    const lag = new LoopLag(memory.main, performance.now());
+    this.#beating = setInterval(() => lag.beat(performance.now()), BEAT_MS);
     this.#writeMetrics();
     log.info("ready", {
       revision: state.revision,
@@ -212,6 +216,7 @@ export class Server {
   /** Ends at once: another process serves on. */
   async abandon(): Promise<void> {
     this.handover.stop();
+    clearInterval(this.#beating);
     this.#parts.reload[Symbol.dispose]();
     this.#parts.deadlines[Symbol.dispose]();
     this.#metricsFile?.[Symbol.dispose]();
@@ -224,6 +229,7 @@ export class Server {
     const drainDelayMs = successor === undefined ? limits.drainDelayMs : 0;
     this.#isDraining = true;
     this.handover.stop();
+    clearInterval(this.#beating);
     manager.stopping(drainDelayMs + limits.shutdownTimeoutMs + END_MS);
     this.#admin?.drain();
     deadlines[Symbol.dispose]();

@@ -23,6 +23,7 @@ import {
 
 const SEQUENCE = 0;
 const HEARTBEAT = 1;
+const LAG = 2;
 /** Attempts to count an address whose slot others keep taking. */
 const ACQUIRE_TRIES = 8;
 
@@ -152,6 +153,15 @@ export class Column {
     return Atomics.load(this.#control, HEARTBEAT);
   }
 
+  /** How late this process's event loop was of late, in ms. */
+  get lagMs(): number {
+    return Atomics.load(this.#control, LAG);
+  }
+
+  set lagMs(ms: number) {
+    Atomics.store(this.#control, LAG, Math.round(ms));
+  }
+
   /** Odd while a gauge is being changed. */
   get sequence(): number {
     return Atomics.load(this.#control, SEQUENCE);
@@ -168,5 +178,6 @@ export class Column {
     this.#shares.fill(0);
     Atomics.store(this.#control, SEQUENCE, 0);
     Atomics.store(this.#control, HEARTBEAT, 0);
+    this.lagMs = 0;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Where everything stands in the one memory that the main process and all workers share.
  *
- * A header; one total a gauge; the address tables; then a column a worker (its sequence word, its heartbeat, its
- * share of every gauge, its counters) and one column of the main process's own. Fixed at start, and sparse: what
+ * A header; one total a gauge; the address tables; then a column a worker (its sequence word, its heartbeat,
+ * its lag, its share of every gauge, its counters) and one column of the main process's own. Fixed at start, and sparse: what
  * nobody touches costs nothing.
  *
  * @module
@@ -14,7 +14,7 @@ import { RATE_TABLE_BYTES, RateTable } from "./rate_table.ts";
 
 const MAGIC = 0x6d637078;
 /** Raised with every change of the layout: a worker of another build refuses to map it. */
-const LAYOUT_VERSION = 3;
+const LAYOUT_VERSION = 4;
 const HEADER_BYTES = 64;
 /** Where the secret of the address tables stands in the header, in words. */
 const SECRET_OFFSET_WORDS = 4;
@@ -86,7 +86,7 @@ export function rateTableOf(memory: ArrayBuffer, now: () => number, onCoarse: ()
 
 /** The parts of one column. */
 export interface ColumnViews {
-  /** Sequence word and heartbeat. */
+  /** Sequence word, heartbeat and lag. */
   readonly control: Int32Array;
   /** Its share of each gauge. */
   readonly shares: Int32Array;

@@ -74,6 +74,7 @@ export function renderMetrics(memory: SharedMemory, measured: Measured): string 
     phases(count),
     ...clientFamilies(count),
     ...programFamilies(measured, count),
+    lags(memory),
   ].join("");
 }
 
@@ -160,6 +161,19 @@ function programFamilies(measured: Measured, count: Count): string[] {
     family("geoip_age_seconds", "gauge", "age of the GeoIP database", age),
     family("reload_failures_total", "counter", "files that could not be read again", failures),
   ];
+}
+
+function lags({ main, columns }: SharedMemory): string {
+  const samples = [["main", main] as const, ...columns.entries()].map(([process, { lagMs }]): Sample => [
+    { process: String(process) },
+    lagMs / 1_000,
+  ]);
+  return family(
+    "event_loop_lag_seconds",
+    "gauge",
+    "how late an event loop was in the last 15 to 30 s",
+    samples,
+  );
 }
 
 function isCounted([, value]: Sample): boolean {

@@ -15,6 +15,7 @@ import { ignoreUserSignals } from "../net/user_signals.ts";
 import { Resetter } from "../net/reset.ts";
 import { type AcceptErrorCode, COUNTER } from "../observe/counters.ts";
 import { Column } from "../observe/column.ts";
+import { BEAT_MS, LoopLag } from "../observe/loop_lag.ts";
 import { isLaidOut, rateTableOf } from "../observe/memory_layout.ts";
 import type { RateTable } from "../observe/rate_table.ts";
 import { judgeClient } from "../policy/firewall.ts";
@@ -39,8 +40,6 @@ import { endStalled } from "./stall_watch.ts";
 import { Registry } from "./registry.ts";
 import { WorkerState } from "./worker_state.ts";
 
-/** Between two beats; main gives up after five seconds without one. */
-const BEAT_MS = 1_000;
 /** Without a beat for so long the kernel ends this process, also when main has gone. */
 const ALARM_SECONDS = 10;
 /** What may wait for main to read it. */
@@ -168,8 +167,10 @@ class Worker implements DataPlane {
 
   /** Beats, and does what main says, until it is time to go. */
   async run(lines: AsyncIterable<string>): Promise<number> {
-    this.#beat();
-    const beating = setInterval(() => this.#beat(), BEAT_MS);
+    const lag = new LoopLag(this.column, performance.now());
+    this.#beat(lag);
+    // Main gives up after five seconds without a beat.
+    const beating = setInterval(() => this.#beat(lag), BEAT_MS);
     this.#say({ type: "ready", build: this.#options.build });
     let drain: DrainMessage | undefined;
     for await (const line of lines) {
@@ -182,8 +183,9 @@ class Worker implements DataPlane {
     return 0;
   }
 
-  #beat(): void {
+  #beat(lag: LoopLag): void {
     this.column.beat();
+    lag.beat(performance.now());
     armAlarm(ALARM_SECONDS);
     endStalled(this.connections, this.deadlines.coarseMs);
   }

@@ -58,6 +58,9 @@ export const HEALTHY: readonly Series[] = [
   [`mcproxy_geoip_age_seconds{${HOST}}`, "86400+60x120"],
   [`mcproxy_geoip_lookup_errors_total{${HOST}}`, "0x120"],
   [`mcproxy_events_dropped_total{${HOST}}`, "5x120"],
+  // Late for a moment, and a little late all the time.
+  [`mcproxy_event_loop_lag_seconds{${HOST},process="main"}`, "0x117 2x1 0"],
+  [`mcproxy_event_loop_lag_seconds{${HOST},process="0"}`, "0.1x120"],
 ];
 
 /** Every alert. */
@@ -148,6 +151,11 @@ export const ALERT_CASES: readonly AlertCase[] = [
     alert: "McProxyEventsDropped",
     series: [[`mcproxy_events_dropped_total{${HOST}}`, "0x115 9x4"]],
     labels: ALONE,
+  },
+  {
+    alert: "McProxyEventLoopLag",
+    series: [[`mcproxy_event_loop_lag_seconds{${HOST},process="1"}`, "0x100 0.7x19"]],
+    labels: { instance: "a", process: "1" },
   },
   {
     alert: "McProxyInternalErrors",

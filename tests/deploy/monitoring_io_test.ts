@@ -125,7 +125,7 @@ function closedValues(metric: string, label: string, seen?: Set<string>): readon
     return [...seen];
   }
   assert.ok(
-    ["listener", "route", "worker", "instance"].includes(label) || FOREIGN[metric],
+    ["listener", "route", "worker", "process", "instance"].includes(label) || FOREIGN[metric],
     `${metric} ${label}`,
   );
   return undefined;

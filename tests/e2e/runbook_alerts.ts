@@ -78,6 +78,10 @@ async function clients(host: Host, [, narrow, behind]: readonly string[]): Promi
     await host.follow("McProxyAcceptErrors"),
     new RegExp(`"event":"starting"[^]*^Max open files[^]*^LISTEN +0 +\\d+ +${host.addr} `, "m"),
   );
+  assert.match(
+    await host.follow("McProxyEventLoopLag"),
+    /^mcproxy_event_loop_lag_seconds\{process="main"\} \d[^]*^mcproxy_event_loop_lag_seconds\{process="0"\} \d[^]*^ +PID %CPU /m,
+  );
   assert.match(await host.follow("McProxyEventsDropped"), /^mcproxy_events_dropped_total 0\n\{"time"/);
 }
 

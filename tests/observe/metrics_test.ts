@@ -15,6 +15,7 @@ Deno.test("renderMetrics() writes what was counted with its labels", () => {
   first!.count(phaseBucket("hello", 4));
   first!.count(phaseSum("hello"), 4);
   memory.main.count(COUNTER.certificateReloadFailures);
+  second!.lagMs = 1_500;
   const text = renderMetrics(memory, {
     listeners: [{ name: "[::]:443", slot: 3 }],
     routes: [{ name: '[::]:443 "a"', slot: 7, certificateEndMs: 61_000 }],
@@ -38,6 +39,8 @@ Deno.test("renderMetrics() writes what was counted with its labels", () => {
       'mcproxy_phase_seconds_count{phase="hello"} 1',
       'mcproxy_certificate_expiry_seconds{route="[::]:443 \\"a\\""} 60',
       'mcproxy_reload_failures_total{what="certificate"} 1',
+      'mcproxy_event_loop_lag_seconds{process="main"} 0',
+      'mcproxy_event_loop_lag_seconds{process="1"} 1.5',
       "mcproxy_config_revision 9",
       "mcproxy_worker_restarts_total 1",
     ]
