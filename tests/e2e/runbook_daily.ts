@@ -78,6 +78,7 @@ async function look(host: Host): Promise<void> {
   assert.match(await host.follow("Card", 1), /^healthy\n.* revision 1\.0\n0 connections open/);
   assert.match(await host.follow("Card", 2, { NAME: "a.test" }), /alert internal error/);
   assert.match(await host.follow("Card", 2, { NAME: "nowhere.test" }), /unrecognized name/);
+  for (const reason of ["dial_failed", "unknown_name"]) await host.told(reason, 2);
   assert.match(await host.follow(LOOK, 0), /^healthy\n[^]*"event":"ready"/);
   assert.match(
     await host.follow(LOOK, 1),

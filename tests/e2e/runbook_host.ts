@@ -123,11 +123,15 @@ export class Host implements AsyncDisposable {
 
   /** The same with any bytes. */
   async send(bytes: Uint8Array, reason: string, from = "127.0.0.1", addr = this.addr): Promise<void> {
-    const count = `grep -c '"reason":"${reason}"' "$LOG" || true`;
-    const before = Number(await this.succeed(count));
+    const before = Number(await this.succeed(endsInLog(reason)));
     await exchangeFrom(from, addr, bytes);
-    const told = `until [ "$(${count})" -gt ${before} ]; do sleep 0.05; done`;
-    assert.equal((await this.run(told)).code, 0, `no connection ended with ${reason}`);
+    await this.told(reason, before + 1);
+  }
+
+  /** Waits until the log has told of as many ends. */
+  async told(reason: string, ends: number): Promise<void> {
+    const command = `until [ "$(${endsInLog(reason)})" -ge ${ends} ]; do sleep 0.05; done`;
+    assert.equal((await this.run(command)).code, 0, `fewer than ${ends} connections ended with ${reason}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -135,6 +139,10 @@ export class Host implements AsyncDisposable {
     if (main > 0) { for (const pid of processTree(main)) signalProcess(pid, "SIGKILL"); }
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+function endsInLog(reason: string): string {
+  return `grep -c '"reason":"${reason}"' "$LOG" || true`;
 }
 
 /** Writes a command that runs the program, its own process. */
