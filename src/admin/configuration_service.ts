@@ -44,6 +44,7 @@ type Methods = Pick<
 /** A change that one call asks for. */
 interface Asked<Value> {
   readonly author: string;
+  readonly signal: AbortSignal;
   readonly expectedRevision: number | undefined;
   readonly edit: (draft: ConfigurationDraft, current: Configuration) => Value;
   /** The answer that is kept with the change. */
@@ -71,27 +72,33 @@ function listenerMethods(plane: ControlPlane): ListenerMethods {
         revision,
       };
     }),
-    addListener: mutation(plane, addListener, async ({ listener, expectedRevision }, { author, keep }) => {
-      if (listener === undefined) throw invalid("listener", "a listener");
-      const seed = readListener(listener);
-      const answerOf = ({ value, revision }: ChangeOutcome<Listener>) => ({
-        listener: listenerMessage(value),
-        revision,
-      });
-      const outcome = await make(plane, {
-        author,
-        expectedRevision,
-        edit: (draft) => draft.addListener(seed),
-        answer: keep && ((made) => keep(answerOf(made))),
-      });
-      return answerOf(outcome);
-    }),
-    removeListener: mutation(plane, removeListener, async (request, { author, keep }) => {
+    addListener: mutation(
+      plane,
+      addListener,
+      async ({ listener, expectedRevision }, { author, signal, keep }) => {
+        if (listener === undefined) throw invalid("listener", "a listener");
+        const seed = readListener(listener);
+        const answerOf = ({ value, revision }: ChangeOutcome<Listener>) => ({
+          listener: listenerMessage(value),
+          revision,
+        });
+        const outcome = await make(plane, {
+          author,
+          signal,
+          expectedRevision,
+          edit: (draft) => draft.addListener(seed),
+          answer: keep && ((made) => keep(answerOf(made))),
+        });
+        return answerOf(outcome);
+      },
+    ),
+    removeListener: mutation(plane, removeListener, async (request, { author, signal, keep }) => {
       const { id, addr, expectedRevision } = request;
       const existing = readExisting(request.existing, Existing.DRAIN);
       const reference = id === 0 ? readListenAddress(addr, "addr") : id;
       const { revision, value } = await make(plane, {
         author,
+        signal,
         expectedRevision,
         edit: (draft) => draft.removeListener(reference),
         answer: keep &&
@@ -127,24 +134,26 @@ function routeMethods(plane: ControlPlane): RouteMethods {
       );
       return { routes, revision };
     }),
-    addRoute: mutation(plane, addRoute, async ({ route, expectedRevision }, { author, keep }) => {
+    addRoute: mutation(plane, addRoute, async ({ route, expectedRevision }, { author, signal, keep }) => {
       if (route === undefined) throw invalid("route", "a route");
       const listener = readOptionalListener(route.listener, "route.listener");
       const seed = readRoute(route);
       const outcome = await make(plane, {
         author,
+        signal,
         expectedRevision,
         edit: (draft) => draft.addRoute(listener, seed),
         answer: keep && ((made) => keep(answerOf(made))),
       });
       return answerOf(outcome);
     }),
-    updateRoute: mutation(plane, updateRoute, async (request, { author, keep }) => {
+    updateRoute: mutation(plane, updateRoute, async (request, { author, signal, keep }) => {
       const { route, updateMask, expectedRevision } = request;
       if (route === undefined) throw invalid("route", "a route");
       const reference = routeReference(route, "route.");
       const outcome = await make(plane, {
         author,
+        signal,
         expectedRevision,
         edit: (draft) =>
           draft.updateRoute(reference, (before) => readRouteUpdate(before, route, updateMask?.paths ?? [])),
@@ -152,12 +161,13 @@ function routeMethods(plane: ControlPlane): RouteMethods {
       });
       return answerOf(outcome);
     }),
-    removeRoute: mutation(plane, removeRoute, async (request, { author, keep }) => {
+    removeRoute: mutation(plane, removeRoute, async (request, { author, signal, keep }) => {
       const { expectedRevision } = request;
       const existing = readExisting(request.existing, Existing.DRAIN);
       const reference = routeReference(request, "");
       const { revision, value } = await make(plane, {
         author,
+        signal,
         expectedRevision,
         edit: (draft) => draft.removeRoute(reference),
         answer: keep && ((made) =>
@@ -185,7 +195,7 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
       const { configuration, revision } = plane.served();
       return { rules: configuration.firewallRules.map(ruleMessage), revision };
     }),
-    addFirewallRule: mutation(plane, addFirewallRule, async (request, { author, keep }) => {
+    addFirewallRule: mutation(plane, addFirewallRule, async (request, { author, signal, keep }) => {
       const { rule, ttl, expectedRevision } = request;
       const existing = readExisting(request.existing, Existing.KEEP);
       if (rule === undefined) throw invalid("rule", "a rule");
@@ -202,6 +212,7 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
       }
       const { revision, value } = await make(plane, {
         author,
+        signal,
         expectedRevision,
         edit: (draft) => draft.addRule(expiring),
         answer: keep && ((made) => keep({ rule: ruleMessage(made.value), revision: made.revision })),
@@ -209,12 +220,13 @@ function ruleMethods(plane: ControlPlane): RuleMethods {
       const connectionsTouched = await endExisting(plane, existing, [blockedNow(value)]);
       return { rule: ruleMessage(value), revision, connectionsTouched };
     }),
-    removeFirewallRule: mutation(plane, removeFirewallRule, async (request, { author, keep }) => {
+    removeFirewallRule: mutation(plane, removeFirewallRule, async (request, { author, signal, keep }) => {
       const { id, expectedRevision } = request;
       const existing = readExisting(request.existing, Existing.KEEP);
       if (id === 0) throw invalid("id", "the id of a firewall rule");
       const { revision, value } = await make(plane, {
         author,
+        signal,
         expectedRevision,
         edit: (draft) => draft.removeRule(id),
         answer: keep && ((made) => keep({ revision: made.revision })),

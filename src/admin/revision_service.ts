@@ -51,8 +51,8 @@ export function revisionService(plane: ControlPlane): Methods {
     confirm: mutation(
       plane,
       confirm,
-      async ({ revision, expectedRevision }) => ({
-        revision: await plane.changes.confirm(revision, expectedRevision),
+      async ({ revision, expectedRevision }, { signal }) => ({
+        revision: await plane.changes.confirm(revision, expectedRevision, signal),
       }),
     ),
     ...historyMethods(plane),
@@ -61,7 +61,7 @@ export function revisionService(plane: ControlPlane): Methods {
 }
 
 function applyMethod(plane: ControlPlane): Methods["apply"] {
-  return mutation(plane, ProxyAdminService.method.apply, async (request, { author, keep }) => {
+  return mutation(plane, ProxyAdminService.method.apply, async (request, { author, signal, keep }) => {
     const { operations, dryRun, confirmWithin, expectedRevision } = request;
     const existing = readExisting(request.existing, Existing.DRAIN);
     if (operations.length > OPERATIONS_MAX) throw invalid("operations", `at most ${OPERATIONS_MAX}`);
@@ -84,6 +84,7 @@ function applyMethod(plane: ControlPlane): Methods["apply"] {
     });
     const outcome = await plane.changes.make<void>({
       author,
+      signal,
       kind: "rpc",
       expectedRevision,
       edit,
@@ -183,7 +184,7 @@ function contentOf(plane: ControlPlane, number: number): Configuration {
 }
 
 function rollbackMethod(plane: ControlPlane): Methods["rollback"] {
-  return mutation(plane, ProxyAdminService.method.rollback, async (request, { author, keep }) => {
+  return mutation(plane, ProxyAdminService.method.rollback, async (request, { author, signal, keep }) => {
     const { revision: target, expectedRevision } = request;
     const existing = readExisting(request.existing, Existing.DRAIN);
     if (target === 0) throw invalid("revision", "the number of a revision");
@@ -193,6 +194,7 @@ function rollbackMethod(plane: ControlPlane): Methods["rollback"] {
     });
     const outcome = await plane.changes.rollBack(target, {
       author,
+      signal,
       kind: "rollback",
       expectedRevision,
       answer: keep && ((made) => keep(answerOf(made))),

@@ -43,6 +43,8 @@ export interface ChangesOptions {
 export interface ChangeRequest<Value> {
   /** Who asks; stands in the revision. */
   readonly author: string;
+  /** Aborted when the one who asks has gone or waits no longer: then nothing is changed. Absent = it waits. */
+  readonly signal?: AbortSignal;
   /** Why. */
   readonly kind: Exclude<RevisionKind, "seed">;
   /** Refused with `conflict` when this isn't the current revision; absent = any. */
@@ -56,6 +58,12 @@ export interface ChangeRequest<Value> {
   /** Makes the answer that is kept with the change; absent = none is. */
   readonly answer?: ((outcome: ChangeOutcome<Value>) => KeptAnswer | undefined) | undefined;
 }
+
+/** A return to an older revision that is asked for. */
+export type RollbackRequest = Pick<
+  ChangeRequest<void>,
+  "author" | "signal" | "expectedRevision" | "kind" | "answer"
+>;
 
 /** What came of a change. */
 export interface ChangeOutcome<Value> {
@@ -89,7 +97,7 @@ export class Changes {
    * Makes a change when those asked for before are over.
    *
    * @throws ProxyError what the edit throws; `conflict`; `precondition` while another change waits for its
-   * confirmation; `unavailable` when a worker can't prepare. Nothing has changed then
+   * confirmation; `unavailable` when a worker can't prepare; the signal's reason. Nothing has changed then
    */
   make<Value>(request: ChangeRequest<Value>): Promise<ChangeOutcome<Value>> {
     return this.#options.turns.run(() => this.makeNow(request));
@@ -121,6 +129,7 @@ export class Changes {
       confirmDeadlineMs: typeof pending === "object" ? pending.deadlineMs : undefined,
     };
     await change(next, () => {
+      request.signal?.throwIfAborted();
       const answer = request.answer?.(outcome);
       store.commit({
         expectedRevision: parent,
@@ -136,7 +145,8 @@ export class Changes {
     return outcome;
   }
 
-  #refuse<Value>({ expectedRevision, kind }: ChangeRequest<Value>, current: number): void {
+  #refuse<Value>({ signal, expectedRevision, kind }: ChangeRequest<Value>, current: number): void {
+    signal?.throwIfAborted();
     requireRevision(expectedRevision, current);
     const pending = this.pending;
     if (pending === undefined || kind === "revert") return;
@@ -161,14 +171,14 @@ export class Changes {
    */
   rollBack(
     number: number,
-    request: Pick<ChangeRequest<void>, "author" | "expectedRevision" | "kind" | "answer">,
+    request: RollbackRequest,
   ): Promise<ChangeOutcome<void>> {
     return this.#options.turns.run(() => this.#rollBackNow(number, request));
   }
 
   async #rollBackNow(
     number: number,
-    request: Pick<ChangeRequest<void>, "author" | "expectedRevision" | "kind" | "answer">,
+    request: RollbackRequest,
   ): Promise<ChangeOutcome<void>> {
     const target = this.#options.store.readConfigurationAt(number);
     if (target === undefined) throw new ProxyError("not_found", `there is no revision ${number}`);
@@ -181,12 +191,13 @@ export class Changes {
    * Keeps the change that waits.
    *
    * @param revision which one; 0 = whichever
-   * @param expectedRevision as in {@linkcode ChangeRequest}
+   * @param expectedRevision as in {@linkcode ChangeRequest}, and so is `signal`
    * @returns its revision
    * @throws ProxyError conflict; precondition when none waits, or another one
    */
-  confirm(revision: number, expectedRevision?: number): Promise<number> {
+  confirm(revision: number, expectedRevision?: number, signal?: AbortSignal): Promise<number> {
     return this.#options.turns.run(() => {
+      signal?.throwIfAborted();
       requireRevision(expectedRevision, this.#options.store.revision);
       const pending = this.pending;
       if (pending === undefined) throw new ProxyError("precondition", "no change waits for a confirmation");

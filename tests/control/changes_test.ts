@@ -228,3 +228,25 @@ Deno.test("takeBackOverdue() takes an unconfirmed change back before anything is
   assert.ok(!plane.store.readConfiguration().firewallRules.some(({ value }) => value === RULE.value));
   assert.equal(takeBackOverdue(plane.store, plane.nowMs + 5_000), undefined);
 });
+
+Deno.test("Changes.make() changes nothing for one who waits no longer, in its turn or when the workers have prepared", async () => {
+  using plane = new Plane();
+  const waits = new AbortController();
+  const { signal } = waits;
+  // Two that wait for their turn: the first one is given up while it is under way, and with it the second.
+  const edit = (): void => waits.abort(new ProxyError("unavailable", "given up"));
+  const first = refuses(
+    plane,
+    "unavailable",
+    () => plane.addRule({ signal, edit: (draft) => (edit(), draft.addRule(RULE)) }),
+  );
+  const second = refuses(plane, "unavailable", () => plane.addRule({ signal }));
+  await Promise.all([first, second]);
+  await refuses(
+    plane,
+    "unavailable",
+    () => plane.changes.rollBack(1, { author: "me", kind: "rollback", signal }),
+  );
+  await plane.addRule({ confirmWithinMs: 60_000 });
+  await refuses(plane, "unavailable", () => plane.changes.confirm(0, undefined, signal));
+});
