@@ -63,6 +63,14 @@ export function openReadOnly(path: string, isStill: boolean = false): DatabaseSy
   }
 }
 
+/**
+ * Opens a database of ours beside whoever serves it, as one who may write: the last one to close it removes SQLite's
+ * files beside it, which a reader can't. For a file that {@linkcode openReadOnly} took.
+ */
+export function openBeside(path: string): DatabaseSync {
+  return new DatabaseSync(`${pathToFileURL(path)}?mode=rw`, { timeout: BUSY_TIMEOUT_MS });
+}
+
 /** Sets what a connection of ours relies on; the first call makes the file a WAL database. */
 export function configure(database: DatabaseSync): void {
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];

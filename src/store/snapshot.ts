@@ -4,10 +4,11 @@
  * @module
  */
 
+import { lchown } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ProxyError } from "../errors.ts";
-import { checkIntegrity, openReadOnly } from "./open.ts";
+import { checkIntegrity, openBeside, openReadOnly } from "./open.ts";
 import { readCurrentNumber } from "./revisions.ts";
 import { toProxyError } from "./sqlite_error.ts";
 
@@ -31,7 +32,7 @@ export interface SnapshotResult {
  *
  * @param databasePath the database's file
  * @param outPath the copy's file, in a folder that exists; absent = `backups/NAME-YYYYMMDDTHHMMSSZ.db` beside the
- * database, a folder that is made when missing
+ * database, a folder that is made when missing; by root, for whom the database's own folder belongs to
  * @param now names the default file
  * @throws {ProxyError} `database` when the database or the copy can't be read, written or is unsound, or when
  * something has the copy's name already; `busy` when another program holds the database exclusively. No file is
@@ -65,13 +66,27 @@ async function defaultPath(databasePath: string, now: Date): Promise<string> {
   const extension = extname(databasePath);
   const stamp = now.toISOString().replace(/\.\d+/, "").replaceAll(/[-:]/g, "");
   try {
-    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
   } catch (error) {
     throw new ProxyError("database", `folder "${folder}" can't be made; make the one above it writable`, {
       cause: error,
     });
   }
   return join(folder, `${basename(databasePath, extension)}-${stamp}${extension}`);
+}
+
+/** Root's own folder would keep the server's user from taking snapshots, and from pruning them. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    throw error;
+  }
+  if (Deno.uid() !== 0) return;
+  const { uid, gid } = await Deno.stat(dirname(folder));
+  // Not by chown: who owns the folder above could have put a link to anything here.
+  if (uid !== null && gid !== null) await lchown(folder, uid, gid);
 }
 
 async function refuseExisting(path: string): Promise<void> {
@@ -99,7 +114,8 @@ async function makeEmpty(draft: string): Promise<void> {
 }
 
 function copyInto(databasePath: string, draft: string, path: string): void {
-  using database = openReadOnly(databasePath);
+  openReadOnly(databasePath).close();
+  using database = openBeside(databasePath);
   try {
     database.prepare("VACUUM INTO ?").run(draft);
   } catch (error) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Store } from "../../src/store/store.ts";
 import { takeSnapshot } from "../../src/store/snapshot.ts";
 import { ProxyError } from "../../src/errors.ts";
+import { print } from "../support/print.ts";
 import { CONFIGURATION, endChild, Folder, isFull, linesOf, rules, startChild } from "./fixtures.ts";
 
 const NOW = new Date(Date.UTC(2026, 10, 22, 15, 33, 11, 42));
@@ -19,6 +20,35 @@ Deno.test("takeSnapshot() makes a database that opens with the same content, and
   using store = Store.open(result.path);
   assert.deepEqual(store.readConfiguration(), CONFIGURATION);
   assert.deepEqual(store.readNextIds(), { listener: 3, route: 5, firewallRule: 4 });
+});
+
+Deno.test("takeSnapshot() leaves nothing beside a database that nobody serves, and what the server needs beside one", async () => {
+  using folder = new Folder();
+  folder.seed();
+  const names = folder.names();
+  await takeSnapshot(folder.database, undefined, NOW);
+  assert.deepEqual(folder.names(), [...names, "backups"].sort());
+  using store = Store.open(folder.database);
+  const served = folder.names();
+  const { path } = await takeSnapshot(folder.database, `${folder.path}/backups/second.db`, NOW);
+  assert.deepEqual(folder.names(), served);
+  assert.equal(store.revision, 1);
+  assert.ok(path.endsWith("second.db"));
+});
+
+Deno.test("takeSnapshot() by root makes a folder that belongs to whom the database's folder belongs to", async () => {
+  if (Deno.uid() !== 0) return print("skipped: no folder is given away, for that takes root");
+  using folder = new Folder();
+  folder.seed();
+  const [uid, gid] = [12_345, 12_346];
+  await Deno.chown(folder.path, uid, gid);
+  await takeSnapshot(folder.database, undefined, NOW);
+  const made = await Deno.stat(`${folder.path}/backups`);
+  assert.deepEqual([made.uid, made.gid, (made.mode ?? 0) & 0o777], [uid, gid, 0o700]);
+  // One that is there keeps its owner.
+  await Deno.chown(`${folder.path}/backups`, 0, 0);
+  await takeSnapshot(folder.database, undefined, new Date(NOW.getTime() + 1_000));
+  assert.equal((await Deno.stat(`${folder.path}/backups`)).uid, 0);
 });
 
 Deno.test("takeSnapshot() takes any file name as it is", async () => {
