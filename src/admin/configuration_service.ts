@@ -48,7 +48,7 @@ interface Asked<Value> {
   readonly expectedRevision: number | undefined;
   readonly edit: (draft: ConfigurationDraft, current: Configuration) => Value;
   /** The answer that is kept with the change. */
-  readonly answer: ((outcome: ChangeOutcome<Value>) => KeptAnswer | undefined) | undefined;
+  readonly answer: ((outcome: ChangeOutcome<Value>) => KeptAnswer) | undefined;
 }
 
 /** The implementation. */

@@ -6,25 +6,32 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { ConnectionEvent } from "../observe/events.ts";
-import type { Revision } from "../store/revisions.ts";
-import { type AddressOf, changeMessage, durationOf, timeOf } from "./answers.ts";
+import type { RevisionHead } from "../store/revisions.ts";
+import { durationOf, timeOf } from "./answers.ts";
 import { REVISION_KINDS } from "./codec.ts";
-import { type Revision as RevisionMessage, RevisionSchema } from "./gen/mc_proxy/v1/configuration_pb.ts";
+import {
+  type ConfigurationChange,
+  type Revision as RevisionMessage,
+  RevisionSchema,
+} from "./gen/mc_proxy/v1/configuration_pb.ts";
 import {
   type ConnectionEvent as EventMessage,
   ConnectionEventSchema,
 } from "./gen/mc_proxy/v1/connection_pb.ts";
 
-/** A revision. @param addressOf absent = its changes aren't told */
-export function revisionMessage(revision: Revision, addressOf: AddressOf | undefined): RevisionMessage {
-  const { number, timeMs, author, kind, changes } = revision;
+/** A revision. @param changes those that are told */
+export function revisionMessage(
+  revision: RevisionHead & { readonly changeCount: number },
+  changes: ConfigurationChange[],
+): RevisionMessage {
+  const { number, timeMs, author, kind, changeCount } = revision;
   return create(RevisionSchema, {
     number,
     createTime: timeOf(timeMs),
     author,
     kind: REVISION_KINDS[kind],
-    changeCount: changes.length,
-    changes: addressOf === undefined ? [] : changes.map((change) => changeMessage(change, addressOf)),
+    changeCount,
+    changes,
   });
 }
 

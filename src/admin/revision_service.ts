@@ -7,16 +7,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ChangeOutcome } from "../control/changes.ts";
+import { Turns } from "../control/turns.ts";
 import { ProxyError } from "../errors.ts";
-import type { Change } from "../state/change.ts";
+import { inSlices, SLICE_MS } from "../net/in_slices.ts";
 import type { ConfigurationDraft } from "../state/configuration_draft.ts";
-import { diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
+import { diffSlices, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import type { Configuration } from "../state/model.ts";
-import { type AddressOf, changeMessage } from "./answers.ts";
+import type { Sliced } from "../state/slices.ts";
 import type { ControlPlane } from "./control_plane.ts";
 import { endExisting, readExisting, removedBy } from "./existing.ts";
 import { Existing, type Operation, OperationSchema, ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
-import type { ConfigurationChange } from "./gen/mc_proxy/v1/configuration_pb.ts";
+import type { Revision as RevisionMessage } from "./gen/mc_proxy/v1/configuration_pb.ts";
 import { revisionMessage } from "./history.ts";
 import { look, mutation } from "./mutations.ts";
 import {
@@ -29,6 +30,7 @@ import {
   readRule,
   routeReference,
 } from "./requests.ts";
+import { addressesOf, tellChanges, ToldChanges } from "./told_changes.ts";
 
 type Methods = Pick<
   ServiceImpl<typeof ProxyAdminService>,
@@ -40,8 +42,6 @@ const CONFIRM_MIN_MS = 1_000;
 const CONFIRM_MAX_MS = 3_600_000;
 const REVISIONS_DEFAULT = 50;
 const REVISIONS_MAX = 1_000;
-/** Changes in one list of revisions: 20 revisions of 70,000 were more than the heap holds. */
-const CHANGES_TOLD_MAX = 100_000;
 
 /** The implementation. */
 export function revisionService(plane: ControlPlane): Methods {
@@ -72,14 +72,10 @@ function applyMethod(plane: ControlPlane): Methods["apply"] {
     ) {
       throw invalid("confirm_within", "1 s to 1 h");
     }
-    const edit = (draft: ConfigurationDraft): void => {
-      for (const [index, operation] of operations.entries()) {
-        perform(draft, operation, `operations[${index}]`);
-      }
-    };
-    const answerOf = ({ revision, changes, before, confirmDeadlineMs }: ChangeOutcome<void>) => ({
+    const edit = (draft: ConfigurationDraft) => inSlices(performAll(draft, operations), SLICE_MS);
+    const answerOf = async ({ revision, changes, before, confirmDeadlineMs }: ChangeOutcome<void>) => ({
       revision,
-      changes: changeMessages(changes, before, plane.served().configuration),
+      ...await inSlices(tellChanges(changes, 0, before), SLICE_MS),
       ...(confirmDeadlineMs !== undefined && { confirmDeadline: timestampFromMs(confirmDeadlineMs) }),
     });
     const outcome = await plane.changes.make<void>({
@@ -90,12 +86,19 @@ function applyMethod(plane: ControlPlane): Methods["apply"] {
       edit,
       isDryRun: dryRun,
       confirmWithinMs,
-      answer: keep && ((made) => keep(answerOf(made))),
+      answer: keep && (async (made) => keep(await answerOf(made))),
     });
     const ends = dryRun ? Existing.KEEP : existing;
     const connectionsTouched = await endExisting(plane, ends, removedBy(outcome.changes));
-    return { ...answerOf(outcome), connectionsTouched };
+    return { ...await answerOf(outcome), connectionsTouched };
   });
+}
+
+function* performAll(draft: ConfigurationDraft, operations: readonly Operation[]): Sliced<void> {
+  for (const [index, operation] of operations.entries()) {
+    perform(draft, operation, `operations[${index}]`);
+    yield 1;
+  }
 }
 
 /** Does one step; its errors name it, and the field in the step's own message. */
@@ -149,36 +152,71 @@ function performNamed(draft: ConfigurationDraft, operation: Operation["operation
 
 function historyMethods(plane: ControlPlane): Pick<Methods, "listRevisions" | "diffRevisions"> {
   const { listRevisions, diffRevisions } = ProxyAdminService.method;
+  // One at a time: what each of them holds is a good part of the heap.
+  const reading = new Turns();
   return {
-    listRevisions: look(plane, listRevisions, ({ limit, before, withChanges }) => {
+    listRevisions: look(plane, listRevisions, async ({ limit, before, withChanges }, { signal }) => {
       if (limit > REVISIONS_MAX) throw invalid("limit", `at most ${REVISIONS_MAX}`);
-      const { store } = plane;
-      const current = store.revision;
-      const addressOf = withChanges ? addressesOf(plane.served().configuration) : undefined;
+      const current = plane.store.revision;
       const newest = before === 0 ? current : Math.min(current, before - 1);
-      const revisions = [];
-      let told = 0;
-      for (let number = newest; number > 0 && revisions.length < (limit || REVISIONS_DEFAULT); number--) {
-        const revision = store.readRevision(number);
-        if (revision === undefined) break;
-        told += revision.changes.length;
-        revisions.push(revisionMessage(revision, told <= CHANGES_TOLD_MAX ? addressOf : undefined));
-      }
+      const oldest = Math.max(1, newest - (limit || REVISIONS_DEFAULT) + 1);
+      const asked = { newest, oldest, withChanges, signal };
+      const revisions = await reading.run(() => inSlices(revisionSlices(plane, asked), SLICE_MS));
       return { revisions, current };
     }),
-    diffRevisions: look(plane, diffRevisions, (request) => {
+    diffRevisions: look(plane, diffRevisions, async (request, { signal }) => {
       const to = request.to || plane.store.revision;
       const from = request.from || to - 1;
-      const after = contentOf(plane, to);
-      // Before the seed there was nothing.
-      const before = from === 0 ? EMPTY_CONFIGURATION : contentOf(plane, from);
-      return { from, to, changes: changeMessages(diffConfiguration(before, after), before, after) };
+      const asked = { from, to, offset: request.offset, signal };
+      return { from, to, ...await reading.run(() => inSlices(diffOf(plane, asked), SLICE_MS)) };
     }),
   };
 }
 
-function contentOf(plane: ControlPlane, number: number): Configuration {
-  const content = plane.store.readConfigurationAt(number);
+interface AskedRevisions {
+  readonly newest: number;
+  readonly oldest: number;
+  readonly withChanges: boolean;
+  readonly signal: AbortSignal;
+}
+
+function* revisionSlices(
+  { store, served }: ControlPlane,
+  { newest, oldest, withChanges, signal }: AskedRevisions,
+): Sliced<RevisionMessage[]> {
+  const told = new ToldChanges();
+  const addressOf = addressesOf(served().configuration);
+  const revisions: RevisionMessage[] = [];
+  for (let number = newest; number >= oldest; number--) {
+    signal.throwIfAborted();
+    const head = store.readRevisionHead(number);
+    if (head === undefined) break;
+    const changes = withChanges && !told.isFull ? store.readRevision(number)?.changes ?? [] : [];
+    revisions.push(revisionMessage(head, yield* told.add(changes, addressOf)));
+    yield 1;
+  }
+  return revisions;
+}
+
+interface AskedDiff {
+  readonly from: number;
+  readonly to: number;
+  readonly offset: number;
+  readonly signal: AbortSignal;
+}
+
+function* diffOf(plane: ControlPlane, { from, to, offset, signal }: AskedDiff) {
+  signal.throwIfAborted();
+  const after = yield* contentOf(plane, to);
+  signal.throwIfAborted();
+  // Before the seed there was nothing.
+  const before = from === 0 ? EMPTY_CONFIGURATION : yield* contentOf(plane, from);
+  signal.throwIfAborted();
+  return yield* tellChanges(yield* diffSlices(before, after), offset, before, after);
+}
+
+function* contentOf({ store }: ControlPlane, number: number): Sliced<Configuration> {
+  const content = yield* store.configurationSlices(number);
   if (content === undefined) throw new ProxyError("not_found", `there is no revision ${number}`);
   return content;
 }
@@ -188,38 +226,18 @@ function rollbackMethod(plane: ControlPlane): Methods["rollback"] {
     const { revision: target, expectedRevision } = request;
     const existing = readExisting(request.existing, Existing.DRAIN);
     if (target === 0) throw invalid("revision", "the number of a revision");
-    const answerOf = ({ revision, changes, before }: ChangeOutcome<void>) => ({
+    const answerOf = async ({ revision, changes, before }: ChangeOutcome<void>) => ({
       revision,
-      changes: changeMessages(changes, before, plane.served().configuration),
+      ...await inSlices(tellChanges(changes, 0, before), SLICE_MS),
     });
     const outcome = await plane.changes.rollBack(target, {
       author,
       signal,
       kind: "rollback",
       expectedRevision,
-      answer: keep && ((made) => keep(answerOf(made))),
+      answer: keep && (async (made) => keep(await answerOf(made))),
     });
     const connectionsTouched = await endExisting(plane, existing, removedBy(outcome.changes));
-    return { ...answerOf(outcome), connectionsTouched };
+    return { ...await answerOf(outcome), connectionsTouched };
   });
-}
-
-function changeMessages(
-  changes: readonly Change[],
-  ...configurations: readonly Configuration[]
-): ConfigurationChange[] {
-  const added = changes.flatMap((change) => change.kind === "listener_put" ? [change.listener] : []);
-  const addressOf = addressesOf(...configurations, { listeners: added });
-  return changes.map((change) => changeMessage(change, addressOf));
-}
-
-function addressesOf(
-  ...configurations: readonly {
-    readonly listeners: readonly Pick<Configuration["listeners"][number], "id" | "address">[];
-  }[]
-): AddressOf {
-  const byId = new Map(
-    configurations.flatMap(({ listeners }) => listeners.map((each) => [each.id, each] as const)),
-  );
-  return (id) => byId.get(id);
 }

@@ -167,7 +167,14 @@ const COMMANDS: Readonly<Record<string, (api: Api, asked: Asked) => Promise<Answ
   },
   "revisions diff": async (api, { words }) => {
     const [from, to] = [optionalNumber(words[0], "from"), optionalNumber(words[1], "to")];
-    return answer(method.diffRevisions.output, await api.diffRevisions({ from, to }), text.difference);
+    const told = await api.diffRevisions({ from, to });
+    while (told.changes.length < told.changeCount) {
+      const rest = { from: told.from, to: told.to, offset: told.changes.length };
+      const { changes } = await api.diffRevisions(rest);
+      if (changes.length === 0) break;
+      for (const change of changes) told.changes.push(change);
+    }
+    return answer(method.diffRevisions.output, told, text.difference);
   },
   "revisions rollback": async (api, { words: [revision = ""], options }) => {
     const request = { revision: wholeNumber(revision, "revision"), ...changeOptions(options) };

@@ -248,8 +248,16 @@ export function revisions(told: ListRevisionsResponse): string {
 }
 
 /** Differences, one a line. */
-export function difference({ changes }: { readonly changes: readonly ConfigurationChange[] }): string {
-  return changes.length === 0 ? "no difference\n" : changes.map(({ summary }) => `${summary}\n`).join("");
+export function difference(
+  { changes, changeCount }: {
+    readonly changes: readonly ConfigurationChange[];
+    readonly changeCount: number;
+  },
+): string {
+  if (changes.length === 0) return "no difference\n";
+  const left = changeCount - changes.length;
+  const more = left > 0 ? `… ${left} more\n` : "";
+  return changes.map(({ summary }) => `${summary}\n`).join("") + more;
 }
 
 /** What an apply has changed. */

@@ -6,9 +6,10 @@
  */
 
 import { ProxyError } from "../errors.ts";
+import { inSlices, SLICE_MS } from "../net/in_slices.ts";
 import type { Change } from "../state/change.ts";
 import { ConfigurationDraft } from "../state/configuration_draft.ts";
-import { diffConfiguration } from "../state/diff.ts";
+import { diffSlices } from "../state/diff.ts";
 import { withoutExpired } from "../state/expiry.ts";
 import type { Configuration } from "../state/model.ts";
 import type { KeptAnswer } from "../store/kept_answers.ts";
@@ -50,13 +51,13 @@ export interface ChangeRequest<Value> {
   /** Refused with `conflict` when this isn't the current revision; absent = any. */
   readonly expectedRevision?: number | undefined;
   /** Edits; what it throws refuses the change. */
-  readonly edit: (draft: ConfigurationDraft, current: Configuration) => Value;
+  readonly edit: (draft: ConfigurationDraft, current: Configuration) => Value | Promise<Value>;
   /** Takes the change back after so long unless it is confirmed; absent = it stays. */
   readonly confirmWithinMs?: number | undefined;
   /** Says what would change and changes nothing. */
   readonly isDryRun?: boolean;
-  /** Makes the answer that is kept with the change; absent = none is. */
-  readonly answer?: ((outcome: ChangeOutcome<Value>) => KeptAnswer | undefined) | undefined;
+  /** Makes the answer that is kept with the change, before it is made; absent = none is. */
+  readonly answer?: ((outcome: ChangeOutcome<Value>) => KeptAnswer | Promise<KeptAnswer>) | undefined;
 }
 
 /** A return to an older revision that is asked for. */
@@ -112,9 +113,9 @@ export class Changes {
     this.#refuse(request, parent);
     const before = state.configuration;
     const draft = new ConfigurationDraft(before, store.readNextIds());
-    const value = request.edit(draft, before);
+    const value = await request.edit(draft, before);
     const configuration = draft.configuration();
-    const changes = diffConfiguration(before, configuration);
+    const changes = await inSlices(diffSlices(before, configuration), SLICE_MS);
     const unchanged = { value, revision: parent, changes, before, confirmDeadlineMs: undefined };
     if (changes.length === 0 || request.isDryRun === true) return unchanged;
 
@@ -128,9 +129,9 @@ export class Changes {
       before,
       confirmDeadlineMs: typeof pending === "object" ? pending.deadlineMs : undefined,
     };
+    const answer = await request.answer?.(outcome);
     await change(next, () => {
       request.signal?.throwIfAborted();
-      const answer = request.answer?.(outcome);
       store.commit({
         expectedRevision: parent,
         timeMs: this.#options.now(),
@@ -180,7 +181,7 @@ export class Changes {
     number: number,
     request: RollbackRequest,
   ): Promise<ChangeOutcome<void>> {
-    const target = this.#options.store.readConfigurationAt(number);
+    const target = await inSlices(this.#options.store.configurationSlices(number), SLICE_MS);
     if (target === undefined) throw new ProxyError("not_found", `there is no revision ${number}`);
     const content = withoutExpired(target, this.#options.now());
     const edit = (draft: ConfigurationDraft): void => draft.replace(content);

@@ -43,7 +43,7 @@ export const RULES_MAX = 200_000;
 export class ConfigurationDraft {
   readonly #listeners = new Map<number, ListenerDraft>();
   readonly #rules = new Map<number, FirewallRule>();
-  readonly #rulesByValue = new Map<string, number>();
+  readonly #rulesByValue = new Map<string, readonly FirewallRule[]>();
   readonly #next: { listener: number; route: number; firewallRule: number };
 
   /** Begins with `configuration`, which stays as it is; new items get ids from `next` on. */
@@ -128,16 +128,15 @@ export class ConfigurationDraft {
   addRule(seed: Seed<FirewallRule>): FirewallRule {
     refuseIssues(validateRule(seed, "rule"));
     if (this.#rules.size >= RULES_MAX) throw new ProxyError("invalid", `at most ${RULES_MAX} rules are held`);
-    const key = keyOf(seed);
-    const count = this.#rulesByValue.get(key) ?? 0;
-    if (count >= RULES_PER_VALUE_MAX) {
+    const namesakes = this.#rulesByValue.get(keyOf(seed)) ?? [];
+    if (namesakes.length >= RULES_PER_VALUE_MAX) {
       const text = `at most ${RULES_PER_VALUE_MAX} rules for one value`;
       throw new ProxyError("invalid", text, { field: "rule.value" });
     }
-    if (count > 0) this.#refuseTwin(seed);
+    refuseTwin(namesakes, seed);
     const rule = { ...seed, id: this.#next.firewallRule++ };
     this.#rules.set(rule.id, rule);
-    this.#countRule(rule, 1);
+    this.#note(rule);
     return rule;
   }
 
@@ -146,7 +145,9 @@ export class ConfigurationDraft {
     const rule = this.#rules.get(id);
     if (rule === undefined) throw new ProxyError("not_found", `there is no firewall rule ${id}`);
     this.#rules.delete(id);
-    this.#countRule(rule, -1);
+    const rest = this.#rulesByValue.get(keyOf(rule))!.filter((each) => each !== rule);
+    if (rest.length > 0) this.#rulesByValue.set(keyOf(rule), rest);
+    else this.#rulesByValue.delete(keyOf(rule));
     return rule;
   }
 
@@ -165,7 +166,7 @@ export class ConfigurationDraft {
     }
     for (const rule of configuration.firewallRules) {
       this.#rules.set(rule.id, rule);
-      this.#countRule(rule, 1);
+      this.#note(rule);
     }
   }
 
@@ -223,22 +224,22 @@ export class ConfigurationDraft {
     throw new ProxyError("already_exists", text, { field: "route.hostname" });
   }
 
-  #refuseTwin(seed: Seed<FirewallRule>): void {
-    for (const rule of this.#rules.values()) {
-      if (keyOf(rule) !== keyOf(seed) || rule.action !== seed.action || rule.mode !== seed.mode) continue;
-      if (rule.expiresAtMs !== seed.expiresAtMs) continue;
-      throw new ProxyError("already_exists", `firewall rule ${rule.id} says the same`, {
-        field: "rule.value",
-      });
-    }
-  }
-
-  #countRule(rule: FirewallRule, by: 1 | -1): void {
+  #note(rule: FirewallRule): void {
     const key = keyOf(rule);
-    const count = (this.#rulesByValue.get(key) ?? 0) + by;
-    if (count === 0) this.#rulesByValue.delete(key);
-    else this.#rulesByValue.set(key, count);
+    const namesakes = this.#rulesByValue.get(key);
+    this.#rulesByValue.set(key, namesakes === undefined ? [rule] : [...namesakes, rule]);
   }
+}
+
+function refuseTwin(
+  namesakes: readonly FirewallRule[],
+  { action, mode, expiresAtMs }: Seed<FirewallRule>,
+): void {
+  const twin = namesakes.find((rule) =>
+    rule.action === action && rule.mode === mode && rule.expiresAtMs === expiresAtMs
+  );
+  if (twin === undefined) return;
+  throw new ProxyError("already_exists", `firewall rule ${twin.id} says the same`, { field: "rule.value" });
 }
 
 function keyOf(rule: Seed<FirewallRule>): string {

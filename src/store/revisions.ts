@@ -10,6 +10,7 @@ import { ProxyError } from "../errors.ts";
 import type { Change } from "../state/change.ts";
 import { applyChanges, diffConfiguration, EMPTY_CONFIGURATION } from "../state/diff.ts";
 import type { Configuration } from "../state/model.ts";
+import type { Sliced } from "../state/slices.ts";
 import { keepAnswer, type KeptAnswer } from "./kept_answers.ts";
 import { type PendingConfirm, removePending, writePending } from "./pending_confirm.ts";
 import { RowReader } from "./row.ts";
@@ -39,8 +40,8 @@ const AUTHOR_LENGTH_MAX = 1_024;
 /** Why a revision was made: first start, a call, a return to an older one, a confirm that didn't come, a rule's end. */
 export type RevisionKind = "seed" | "rpc" | "rollback" | "revert" | "expiry";
 
-/** One revision without its content. */
-export interface Revision {
+/** What there is to say of a revision without its changes. */
+export interface RevisionHead {
   /** 1 for the seed, then one more each. */
   readonly number: number;
   /** The number before it; 0 for the seed. */
@@ -51,6 +52,10 @@ export interface Revision {
   readonly author: string;
   /** Why it was made. */
   readonly kind: RevisionKind;
+}
+
+/** One revision without its content. */
+export interface Revision extends RevisionHead {
   /** What turned the parent's content into this one's. */
   readonly changes: readonly Change[];
 }
@@ -124,33 +129,60 @@ export function readRevision(database: DatabaseSync, number: number): Revision |
   const row = database.prepare("SELECT * FROM revisions WHERE number = ?").get(number);
   if (row === undefined) return undefined;
   const reader = new RowReader("revisions", row);
+  return { ...headOf(reader, number), changes: readChanges(reader) };
+}
+
+/** One revision and how many changes it holds, which are not read; absent as for {@linkcode readRevision}. */
+export function readRevisionHead(
+  database: DatabaseSync,
+  number: number,
+): RevisionHead & { readonly changeCount: number } | undefined {
+  const row = database.prepare(
+    "SELECT number, parent, time_ms, author, kind, json_array_length(changes) AS change_count " +
+      "FROM revisions WHERE number = ?",
+  ).get(number);
+  if (row === undefined) return undefined;
+  const reader = new RowReader("revisions", row);
+  return { ...headOf(reader, number), changeCount: reader.integer("change_count") };
+}
+
+function headOf(reader: RowReader, number: number): RevisionHead {
   return {
     number,
     parent: reader.integer("parent"),
     timeMs: reader.integer("time_ms"),
     author: reader.text("author", AUTHOR_LENGTH_MAX),
     kind: reader.word("kind", KINDS),
-    changes: readChanges(reader),
   };
 }
 
+/** Does some reading with the database, which may be another one each time. */
+export type Reading = <T>(work: (database: DatabaseSync) => T) => T;
+
 /**
- * The configuration as a revision left it: the snapshot at or before it with the changes since.
+ * The configuration as a revision left it, in slices of a revision each: the snapshot at or before it with the changes
+ * since. The changes of one revision are held at a time: those of a hundred large ones are more than the heap.
  *
  * @returns absent when that number isn't kept any more or doesn't exist yet
  */
-export function readConfigurationAt(database: DatabaseSync, number: number): Configuration | undefined {
-  if (readRevision(database, number) === undefined) return undefined;
+export function* configurationSlices(read: Reading, number: number): Sliced<Configuration | undefined> {
+  const exists = read((database) =>
+    database.prepare("SELECT 1 FROM revisions WHERE number = ?").get(number) !== undefined
+  );
+  if (!exists) return undefined;
   const base = number - number % SNAPSHOT_INTERVAL;
-  const start = base === 0 ? EMPTY_CONFIGURATION : readSnapshot(database, base);
-  const changes: Change[] = [];
-  for (let next = base + 1; next <= number; next++) {
-    for (const change of readRevision(database, next)?.changes ?? []) {
-      changes.push(change);
-    }
+  let content = base === 0 ? EMPTY_CONFIGURATION : read((database) => readSnapshot(database, base));
+  for (let next = base + 1; next <= number && content !== undefined; next++) {
+    yield 1;
+    const revision = read((database) => readRevision(database, next));
+    content = revision && withChanges(content, revision, base);
   }
+  return content;
+}
+
+function withChanges(content: Configuration, { number, changes }: Revision, base: number): Configuration {
   try {
-    return start && applyChanges(start, changes);
+    return applyChanges(content, changes);
   } catch (error) {
     // A stored change that doesn't fit is the database's fault, not a conflict of the caller's.
     throw new ProxyError("database", `the changes up to revision ${number} don't fit revision ${base}`, {

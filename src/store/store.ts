@@ -8,6 +8,7 @@ import { basename, dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { ProxyError } from "../errors.ts";
 import type { Configuration } from "../state/model.ts";
+import { runToEnd, type Sliced } from "../state/slices.ts";
 import { createDatabase, exists } from "./create.ts";
 import { DatabaseLock } from "./lock.ts";
 import { keepAnswer, type KeptAnswer, readAnswer } from "./kept_answers.ts";
@@ -16,10 +17,12 @@ import { type PendingConfirm, readPending, removePending } from "./pending_confi
 import { type NextIds, readConfiguration, readNextIds } from "./records.ts";
 import {
   type Commit,
-  readConfigurationAt,
+  configurationSlices,
   readCurrentNumber,
   readRevision,
+  readRevisionHead,
   type Revision,
+  type RevisionHead,
   writeCommit,
 } from "./revisions.ts";
 import { guarded } from "./sqlite_error.ts";
@@ -185,9 +188,19 @@ export class Store implements Disposable {
     return this.#run((database) => readRevision(database, number));
   }
 
+  /** The same without its changes, which may be many. */
+  readRevisionHead(number: number): RevisionHead & { readonly changeCount: number } | undefined {
+    return this.#run((database) => readRevisionHead(database, number));
+  }
+
   /** The configuration as a revision left it; absent as for {@linkcode Store.readRevision}. */
   readConfigurationAt(number: number): Configuration | undefined {
-    return this.#run((database) => readConfigurationAt(database, number));
+    return runToEnd(this.configurationSlices(number));
+  }
+
+  /** The same in slices: it may take seconds. */
+  configurationSlices(number: number): Sliced<Configuration | undefined> {
+    return configurationSlices((work) => this.#run(work), number);
   }
 
   /** Moves what the `-wal` file holds into the database, closes it and gives up the lock. */

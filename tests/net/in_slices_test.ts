@@ -25,3 +25,11 @@ Deno.test("inSlices() lets timers run between two slices, and gives back the res
     RangeError,
   );
 });
+
+Deno.test("inSlices() takes slices together that are shorter than a turn may be", async () => {
+  const steps: string[] = [];
+  const timer = setInterval(() => steps.push("timer"), 0);
+  assert.equal(await inSlices(counted(5, steps), Infinity), 5);
+  clearInterval(timer);
+  assert.ok(!steps.includes("timer"), steps.join());
+});

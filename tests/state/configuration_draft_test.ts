@@ -125,3 +125,27 @@ Deno.test("ConfigurationDraft.replace() takes a whole configuration with its ids
   draft.replace(BEFORE);
   assert.deepEqual(draft.configuration(), BEFORE);
 });
+
+Deno.test("ConfigurationDraft.addRule() looks for a twin among the rules of its value alone", () => {
+  let looks = 0;
+  const firewallRules = Array.from({ length: 1_000 }, (_, index) => ({
+    ...RULE,
+    id: index + 1,
+    value: `10.0.${index}.0/24`,
+    get action() {
+      looks++;
+      return "block" as const;
+    },
+  }));
+  const draft = new ConfigurationDraft({ listeners: [], firewallRules }, {
+    listener: 1,
+    route: 1,
+    firewallRule: 2_000,
+  });
+  looks = 0;
+  draft.addRule({ ...RULE, value: "10.0.9.0/24", mode: "shadow" });
+  assert.equal(looks, 1);
+  draft.removeRule(10);
+  draft.addRule({ ...RULE, value: "10.0.9.0/24" });
+  assert.throws(() => draft.addRule({ ...RULE, value: "10.0.9.0/24" }), /firewall rule 2001 says the same/);
+});

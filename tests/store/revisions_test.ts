@@ -186,3 +186,23 @@ function anyConfiguration(): fc.Arbitrary<Configuration> {
     }),
   );
 }
+
+Deno.test("Store.configurationSlices() holds the changes of one revision at a time", () => {
+  using folder = new Folder();
+  folder.seed();
+  using store = Store.open(folder.database);
+  const contents = [CONFIGURATION];
+  for (let count = 1; count <= 5; count++) commit(store, contents[count] = withRules(count));
+  const slices = store.configurationSlices(4);
+  let taken = 0;
+  for (let step = slices.next();; step = slices.next()) {
+    if (step.done === true) {
+      assert.deepEqual(step.value, contents[3]);
+      break;
+    }
+    taken++;
+    // What is written meanwhile is none of its business.
+    commit(store, withRules(5 + taken));
+  }
+  assert.equal(taken, 4);
+});
