@@ -36,7 +36,7 @@ export class EchoStream implements AsyncDisposable {
   }
 
   /** Opens a stream, its hello echoed; `undefined` when the proxy refused it with a RST. */
-  static async open(proxy: Proxy, addr = proxy.addr): Promise<EchoStream | undefined> {
+  static async open(proxy: Pick<Proxy, "addr">, addr = proxy.addr): Promise<EchoStream | undefined> {
     const client = await openClient(addr).catch(refusal);
     if (client === undefined) return undefined;
     const hello = clientHello({ serverName: SERVER_NAME });

@@ -83,6 +83,8 @@ async function rotate(host: Host): Promise<void> {
   assert.notEqual(shown, before);
   const file = await host.succeed('openssl x509 -in "$CERT" -noout -fingerprint -sha256 -enddate', env);
   assert.equal(shown, file);
+  assert.match(await host.follow(ROTATE, 3, env), /^certificate +\S+ +ok$/m);
+  assert.equal(await host.follow(ROTATE, 2, env), before);
 }
 
 async function rotateAdmin(host: Host): Promise<void> {
@@ -101,9 +103,11 @@ async function rotateAdmin(host: Host): Promise<void> {
   assert.match(await host.follow("Rotate the admin API's certificates", 0, env), /^healthy$/m);
   assert.match(await host.succeed(withNew, env), /^healthy\n/);
   assert.notEqual((await host.run(status)).code, 0, "the old certificate is still taken");
+  await host.follow("Rotate the admin API's certificates", 1, env);
+  for (const each of [status, withNew]) assert.match(await host.succeed(each, env), /^healthy\n/);
 }
 
-/** The client certificate in the file is of no use any more. */
+/** As when the client certificate in the file is of no use any more. */
 async function lockedOut(host: Host): Promise<void> {
   await host.succeed(
     `sed -i 's/^\\[grpc\\]$/  [grpc] # an editor was here/' "$CONFIG" && grep -q editor "$CONFIG"`,
@@ -115,4 +119,7 @@ async function lockedOut(host: Host): Promise<void> {
     await Deno.readTextFile(`${host.configPath}.before`),
   ];
   assert.ok(before.includes("allowed_clients") && !now.includes("allowed_clients"));
+  await host.follow("Locked-out admin", 1);
+  assert.equal(await Deno.readTextFile(host.configPath), before);
+  assert.match(await host.succeed('mc-proxy status -c "$CONFIG"'), /^healthy\n/);
 }

@@ -7,9 +7,8 @@
 import assert from "node:assert/strict";
 import { countryDatabase } from "../support/country_database.ts";
 import { freePort } from "../support/ports.ts";
-import { exchangeFrom } from "../support/bound_client.ts";
-import { clientHello } from "../support/client_hello.ts";
 import { RUNBOOK, takeBlock } from "./runbook_blocks.ts";
+import { corrupt, schema, stopAndRestore } from "./runbook_database.ts";
 import { Host, nextSecond } from "./runbook_host.ts";
 
 const LOOK = "First five minutes";
@@ -184,6 +183,8 @@ async function copy(host: Host): Promise<void> {
     `${COPY}: , integrity verified\n`,
   );
   await host.fail("Take a snapshot", 1, { COPY });
+  assert.match(await host.follow("Take a snapshot", 2, { COPY }), /^removed /);
+  await assert.rejects(Deno.stat(COPY));
   assert.equal(await host.succeed('ls "$(dirname "$DATABASE")"/backups | wc -l'), "2\n");
   assert.match(await host.follow("Database corrupt", 0), /\.probe: .* integrity verified\n$/);
 }
@@ -211,56 +212,6 @@ async function move(host: Host): Promise<void> {
   await assert.rejects(Deno.stat(`${other.folder}/move.db`));
   await other.follow(RUN, 1);
   assert.match(await host.follow(RUN), new RegExp(`revision ${revision}\\.0`));
-}
-
-async function corrupt(host: Host): Promise<void> {
-  await host.succeed('mc-proxy routes add -c "$CONFIG" kept.test 127.0.0.1:1');
-  // What stands in the -wal would hide the damage.
-  const file = await Deno.open(host.databasePath, { write: true });
-  await file.seek(4_096, Deno.SeekMode.Start);
-  await file.write(new Uint8Array(8_192).fill(0xff));
-  file.close();
-  assert.match(await host.fail("Database corrupt", 0), /is corrupt|is not a database/);
-  assert.match(await host.follow("Database corrupt", 1), /^healthy$/m);
-  assert.match(await host.succeed('mc-proxy routes list -c "$CONFIG"'), /kept\.test/);
-  await host.connect("kept.test", "dial_failed");
-  assert.ok((await Deno.stat(`${host.databasePath}.corrupt`)).isFile);
-}
-
-async function stopAndRestore(host: Host): Promise<void> {
-  await nextSecond();
-  const { path: SNAPSHOT } = JSON.parse(await host.succeed('mc-proxy snapshot -c "$CONFIG" --json'));
-  await host.succeed('mc-proxy routes add -c "$CONFIG" later.test 127.0.0.1:1');
-  assert.match(
-    await host.follow(RUN, 1),
-    /"event":"stopped","cut":0,"worker_restarts":0,"events_dropped":0\}\n$/,
-  );
-  const sighting = await exchangeFrom("127.0.0.1", host.addr, clientHello({ serverName: "a.test" }));
-  assert.equal(sighting.end, "ECONNREFUSED");
-  assert.match(await host.follow("Restore a snapshot", 0, { SNAPSHOT }), /revision 1, integrity verified\n$/);
-  assert.match(await host.follow(RUN), /^healthy\n.* revision 1\.0\n/);
-  assert.doesNotMatch(await host.succeed('mc-proxy routes list -c "$CONFIG"'), /later\.test/);
-  assert.match(await host.follow(RUN, 2), /^healthy\n/);
-}
-
-async function schema(host: Host): Promise<void> {
-  await host.succeed('mc-proxy routes add -c "$CONFIG" newer.test 127.0.0.1:1');
-  await host.follow("Roll back the schema", 0);
-  await nextSecond();
-  const { path: SNAPSHOT } = JSON.parse(await host.succeed('mc-proxy snapshot -c "$CONFIG" --json'));
-  await host.succeed('mc-proxy routes remove -c "$CONFIG" newer.test');
-  await host.follow(RUN, 1);
-  // As a newer version would leave it.
-  const { DatabaseSync } = await import("node:sqlite");
-  using database = new DatabaseSync(host.databasePath);
-  database.exec("PRAGMA user_version = 99");
-  database.close();
-  await host.fail(RUN);
-  assert.match(await host.follow("McProxyDown"), /has schema 99/);
-  await host.follow("Restore a snapshot", 0, { SNAPSHOT });
-  assert.match(await host.follow(RUN), /^healthy\n/);
-  await host.succeed('mc-proxy routes remove -c "$CONFIG" newer.test');
-  assert.match(await host.follow("Roll back the schema", 1), /^\+ route \S+ newer\.test /m);
 }
 
 async function room(host: Host): Promise<void> {
