@@ -10,7 +10,9 @@
 import assert from "node:assert/strict";
 import { eventually } from "../e2e/eventually.ts";
 import { ADMIN_SOCKET, adminOf } from "../e2e/admin_api.ts";
-import { type ConfigFile, writeConfig } from "../support/config.ts";
+import { EchoStream, SERVER_NAME } from "../e2e/echo_stream.ts";
+import { echoBackend } from "../support/backends.ts";
+import { type ConfigFile, routes, writeConfig } from "../support/config.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { freePort } from "../support/ports.ts";
 import { print } from "../support/print.ts";
@@ -37,12 +39,10 @@ class Systemd implements AsyncDisposable {
     this.#child = child;
   }
 
-  static async start(): Promise<Systemd> {
+  /** @param addr that the service listens on @param backend of its streams */
+  static async start(addr: string, backend: string): Promise<Systemd> {
     const config = await writeConfig({
-      listeners: [{
-        addr: `127.0.0.1:${freePort()}`,
-        routes: [{ hostname: "a.test", backend: "127.0.0.1:1" }],
-      }],
+      listeners: [{ addr, routes: routes({ [SERVER_NAME]: backend }) }],
       grpc: ADMIN_SOCKET,
       proxy: { workers: 1 },
     });
@@ -131,7 +131,9 @@ Deno.test({
   name: "systemd starts, reloads, relieves, revives and stops the service",
   ignore: !isLong || !canRun,
   fn: async () => {
-    await using systemd = await Systemd.start();
+    await using backend = echoBackend();
+    const addr = `127.0.0.1:${freePort()}`;
+    await using systemd = await Systemd.start(addr, backend.addr);
     const { folder } = systemd.config;
     const log = `${folder}/service.log`;
     await systemd.ask("start", "mc-proxy");
@@ -163,8 +165,18 @@ Deno.test({
     signalProcess(fourth, "SIGSTOP");
     await eventually("the watchdog", async () => await systemd.show("NRestarts") === "2", 90_000);
     const fifth = await systemd.successorOf(fourth);
-    await systemd.ask("stop", "mc-proxy");
+    // KillMode=mixed: the signal is for the main process alone, so a connection goes on with its worker.
+    await using stream = await EchoStream.open({ addr });
+    await systemd.ask("stop", "--no-block", "mc-proxy");
+    await eventually(
+      "a drain",
+      async () => (await systemd.show("StatusText")).startsWith("draining, revision 1, "),
+    );
+    assert.equal(await systemd.show("SubState"), "stop-sigterm");
+    await stream!.turns();
+    await stream!.stop();
     await gone(fifth);
+    await eventually("the end", async () => await systemd.show("ActiveState") === "inactive");
     assert.deepEqual([await systemd.show("Result"), await systemd.show("ActiveState")], [
       "success",
       "inactive",
