@@ -136,11 +136,12 @@ export class ClientSession implements HttpHandler {
   }
 
   #flush(): void {
-    if (!this.#connection.hasOutput) return;
-    const output = this.#connection.takeOutput().slice();
-    this.#writing = this.#writing.then(async () => {
-      for (let rest = output; rest.length > 0;) rest = rest.subarray(await this.#conn.write(rest));
-    }).catch((error) => this.#end(messageOf(error)));
+    while (this.#connection.hasOutput) {
+      const output = this.#connection.takeOutput().slice();
+      this.#writing = this.#writing.then(async () => {
+        for (let rest = output; rest.length > 0;) rest = rest.subarray(await this.#conn.write(rest));
+      }).catch((error) => this.#end(messageOf(error)));
+    }
   }
 
   #end(detail: string): void {

@@ -96,7 +96,7 @@ export class Http2Connection implements HttpConnection {
     return this.#session.out.length > 0;
   }
 
-  /** Takes everything to be written. */
+  /** Takes what is to be written; of much content what one write takes. */
   takeOutput(): Uint8Array {
     return this.#session.out.take();
   }

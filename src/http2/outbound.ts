@@ -16,6 +16,7 @@ const NOTHING = new Uint8Array(0);
 export function sendRequest(session: Session, stream: Stream, head: RequestHead, end: boolean): void {
   const { out, encoder } = session;
   const mark = out.beginHeaders();
+  stream.writtenAtTake = out.number;
   encoder.begin(out);
   encoder.field(out, ":method", head.method, false);
   if (head.scheme !== "") encoder.field(out, ":scheme", head.scheme, false);
@@ -26,7 +27,6 @@ export function sendRequest(session: Session, stream: Stream, head: RequestHead,
   out.sealHeaders(mark, stream.id, end);
   stream.headMethod = head.method === "HEAD";
   stream.connectMethod = head.method === "CONNECT";
-  stream.writtenAtTake = out.takes;
   if (end) endLocal(session, stream);
 }
 

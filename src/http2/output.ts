@@ -8,24 +8,36 @@ import { Flag, FRAME_HEADER_BYTES, FrameType, MAX_FRAME_BYTES } from "./frames.t
 import { SpareMemory } from "./spare_memory.ts";
 
 const SLAB_BYTES = 4_096;
-const SLAB_MAX_BYTES = 65_536;
+/** One write: three full DATA frames, which TLS encrypts at once. More waits in further pieces and isn't copied together. */
+const PIECE_BYTES = 3 * (FRAME_HEADER_BYTES + MAX_FRAME_BYTES);
 const HAND_OVER_BYTES = 16_384;
 const NONE = new Uint8Array(0);
 
+/** Memory that is full and waits to be taken. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  /** Those of them that {@linkcode OutputBuffer.controlBytes} counts. */
+  readonly controlBytes: number;
+}
+
 /**
  * A growing byte buffer that knows frames. Small takes are cut one after the other from one slab, so that a
- * turn with little to say allocates nothing; a large take hands its memory over whole.
+ * turn with little to say allocates nothing; much output comes in pieces of one size, each of which is handed over
+ * whole, and fits wherever it is needed next.
  */
 export class OutputBuffer {
   /** The memory that is written to; valid until the next `reserve` or `take`. */
   bytes: Uint8Array = NONE;
   /** Where the next byte goes. */
   end = 0;
-  /** How often `take` was called: bytes written under an older number have left. */
+  /** How often `take` was called: what was written under an older {@linkcode number} has left. */
   takes = 0;
   /** Bytes of frames other than HEADERS, CONTINUATION and DATA that wait to be taken. */
   controlBytes = 0;
   #start = 0;
+  #full: Piece[] = [];
+  #fullBytes = 0;
+  #fullControlBytes = 0;
   /** What was taken last lies in `bytes`, and wasn't given back. */
   #isShared = false;
   #hint = SLAB_BYTES;
@@ -37,7 +49,12 @@ export class OutputBuffer {
 
   /** Bytes that wait to be taken. */
   get length(): number {
-    return this.end - this.#start;
+    return this.#fullBytes + this.end - this.#start;
+  }
+
+  /** The value of {@linkcode takes} until the next byte that is written has been taken. */
+  get number(): number {
+    return this.takes + this.#full.length;
   }
 
   /** Makes room for `count` more bytes. */
@@ -45,13 +62,20 @@ export class OutputBuffer {
     if (this.end + count > this.bytes.length) this.#grow(count);
   }
 
-  /** Everything written since the last call; it is the caller's from now on. */
+  /** What was written since the last call, or as much of it as is written at once; it is the caller's from now on. */
   take(): Uint8Array {
-    const taken = this.bytes.subarray(this.#start, this.end);
     this.takes++;
+    const piece = this.#full.shift();
+    if (piece !== undefined) {
+      this.#fullBytes -= piece.bytes.length;
+      this.#fullControlBytes -= piece.controlBytes;
+      this.controlBytes -= piece.controlBytes;
+      return piece.bytes;
+    }
+    const taken = this.bytes.subarray(this.#start, this.end);
     this.controlBytes = 0;
     this.#lastDataAt = -1;
-    this.#hint = Math.max(SLAB_BYTES, Math.min(SLAB_MAX_BYTES, Math.max(taken.length, this.#hint >> 1)));
+    this.#hint = Math.max(SLAB_BYTES, Math.min(PIECE_BYTES, Math.max(taken.length, this.#hint >> 1)));
     this.#start = this.end;
     this.#isShared = true;
     if (taken.length > HAND_OVER_BYTES || this.bytes.length - this.end < FRAME_HEADER_BYTES) {
@@ -66,7 +90,7 @@ export class OutputBuffer {
     const { buffer } = taken;
     if (buffer !== this.bytes.buffer) return this.spare.give(new Uint8Array(buffer));
     this.#isShared = false;
-    if (this.length === 0) this.#start = this.end = 0;
+    if (this.end === this.#start) this.#start = this.end = 0;
   }
 
   /** Lets go of memory that nothing waits in, for connections that went quiet. */
@@ -120,7 +144,9 @@ export class OutputBuffer {
     let at = from;
     if (this.#lastDataAt >= 0 && this.#lastDataStreamId === streamId) {
       const held = this.end - this.#start - this.#lastDataAt - FRAME_HEADER_BYTES;
-      const count = Math.min(MAX_FRAME_BYTES - held, to - at);
+      // Behind what the piece has room for the frame can't go on: its header has to stay where it is.
+      const room = Math.max(0, PIECE_BYTES - (this.end - this.#start));
+      const count = Math.min(MAX_FRAME_BYTES - held, to - at, room);
       if (count > 0) {
         this.reserve(count);
         this.#copy(content, at, at + count);
@@ -131,10 +157,10 @@ export class OutputBuffer {
       this.#writeHeader(header, held + count, FrameType.DATA, last ? Flag.END_STREAM : 0, streamId);
       if (at === to) return 0;
     }
-    this.reserve(to - at + FRAME_HEADER_BYTES * (1 + Math.ceil((to - at) / MAX_FRAME_BYTES)));
     do {
       const count = Math.min(MAX_FRAME_BYTES, to - at);
       const last = end && at + count === to;
+      if (this.end - this.#start + FRAME_HEADER_BYTES + count > PIECE_BYTES) this.#seal();
       this.frameHeader(count, FrameType.DATA, last ? Flag.END_STREAM : 0, streamId);
       this.#lastDataAt = this.end - FRAME_HEADER_BYTES - this.#start;
       this.#lastDataStreamId = streamId;
@@ -200,14 +226,26 @@ export class OutputBuffer {
 
   #grow(count: number): void {
     const held = this.end - this.#start;
-    const wanted = held + count;
-    const size = held === 0 ? Math.max(wanted, this.#hint) : Math.max(wanted, held * 2, this.#hint);
-    const grown = this.spare.take(wanted) ?? new Uint8Array(size);
+    const size = Math.max(held + count, Math.min(held * 2, PIECE_BYTES), this.#hint);
+    const grown = this.spare.take(size) ?? new Uint8Array(size);
     if (held > 0) grown.set(this.bytes.subarray(this.#start, this.end));
     if (!this.#isShared) this.spare.give(this.bytes);
     this.#isShared = false;
     this.bytes = grown;
     this.#start = 0;
     this.end = held;
+  }
+
+  /** What was written so far is taken as it lies; what comes next goes to other memory. */
+  #seal(): void {
+    if (this.#isShared) return;
+    const bytes = this.bytes.subarray(this.#start, this.end);
+    this.#full.push({ bytes, controlBytes: this.controlBytes - this.#fullControlBytes });
+    this.#fullControlBytes = this.controlBytes;
+    this.#fullBytes += bytes.length;
+    this.#lastDataAt = -1;
+    this.#hint = PIECE_BYTES;
+    this.bytes = NONE;
+    this.#start = this.end = 0;
   }
 }

@@ -14,6 +14,7 @@ import type { Session } from "./session.ts";
  */
 export function refuse(session: Session, streamId: number, status: string, ended: boolean): void {
   const { out, encoder } = session;
+  const { length } = out;
   const mark = out.beginHeaders();
   encoder.begin(out);
   encoder.field(out, ":status", status, false);
@@ -21,7 +22,7 @@ export function refuse(session: Session, streamId: number, status: string, ended
   out.sealHeaders(mark, streamId, true);
   session.handler.refused?.(Number(status));
   // Nobody asked the owner, so nobody else stops a peer that has these written and doesn't read them.
-  out.controlBytes += out.length - mark;
+  out.controlBytes += out.length - length;
   session.checkOutput();
   if (ended || session.over) return;
   if (!session.flood.resetMade.take(session.nowMs)) {

@@ -113,7 +113,7 @@ export class Session {
 
   /** Client role: whether not a byte of the request has left. */
   isUnsent(stream: Stream): boolean {
-    return !this.isServer && stream.writtenAtTake === this.out.takes;
+    return !this.isServer && stream.writtenAtTake >= this.out.takes;
   }
 
   /**

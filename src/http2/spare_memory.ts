@@ -5,8 +5,8 @@
  * @module
  */
 
-/** As many as are in use at a time: what is being written, what is written next, what a stream holds. */
-const PIECES_MAX = 3;
+/** So many of one write each are as much as a window: what waits while others are written, or what streams hold. */
+const PIECES_MAX = 16;
 /** Smaller ones cost little. */
 const PIECE_BYTES_MIN = 8_192;
 
@@ -14,6 +14,8 @@ const PIECE_BYTES_MIN = 8_192;
 export interface SpareLimits {
   /** Larger pieces aren't kept. */
   readonly pieceBytesMax: number;
+  /** All pieces together. */
+  readonly bytesMax: number;
   /** What may be given for less than half as much: what is held by it beyond its content no budget counts. */
   readonly looseBytesMax: number;
   /** The same for content that may wait for long. */
@@ -23,20 +25,23 @@ export interface SpareLimits {
 /** Towards a client: those are many, and some don't read. */
 export const CLIENT_SPARE: SpareLimits = {
   pieceBytesMax: 524_288,
+  bytesMax: 1_572_864,
   looseBytesMax: 65_536,
   heldLooseBytesMax: 0,
 };
 /** Towards a backend: few connections that carry what all clients send, and all of it when a window opens. */
 export const BACKEND_SPARE: SpareLimits = {
   pieceBytesMax: 2_097_152,
+  bytesMax: 6_291_456,
   looseBytesMax: 2_097_152,
   heldLooseBytesMax: 2_097_152,
 };
 
-/** At most three pieces. */
+/** A few pieces. */
 export class SpareMemory {
   readonly #limits: SpareLimits;
   readonly #pieces: Uint8Array[] = [];
+  #bytes = 0;
 
   /** Nothing is kept yet. */
   constructor(limits: SpareLimits = CLIENT_SPARE) {
@@ -60,6 +65,7 @@ export class SpareMemory {
       if (piece.length < wanted || piece.length > most) continue;
       pieces[index] = pieces[pieces.length - 1]!;
       pieces.length--;
+      this.#bytes -= piece.length;
       return piece;
     }
     return undefined;
@@ -69,19 +75,23 @@ export class SpareMemory {
   give(memory: Uint8Array): void {
     if (memory.length < PIECE_BYTES_MIN || memory.length > this.#limits.pieceBytesMax) return;
     const pieces = this.#pieces;
-    if (pieces.length < PIECES_MAX) {
-      pieces.push(memory);
-      return;
+    while (pieces.length === PIECES_MAX || this.#bytes + memory.length > this.#limits.bytesMax) {
+      let smallest = 0;
+      for (let index = 1; index < pieces.length; index++) {
+        if (pieces[index]!.length < pieces[smallest]!.length) smallest = index;
+      }
+      if (pieces[smallest]!.length >= memory.length) return;
+      this.#bytes -= pieces[smallest]!.length;
+      pieces[smallest] = pieces[pieces.length - 1]!;
+      pieces.length--;
     }
-    let smallest = 0;
-    for (let index = 1; index < PIECES_MAX; index++) {
-      if (pieces[index]!.length < pieces[smallest]!.length) smallest = index;
-    }
-    if (pieces[smallest]!.length < memory.length) pieces[smallest] = memory;
+    pieces.push(memory);
+    this.#bytes += memory.length;
   }
 
   /** Forgets all of it. */
   release(): void {
     this.#pieces.length = 0;
+    this.#bytes = 0;
   }
 }

@@ -44,7 +44,7 @@ export class Stream {
   expectedBytes: number = -1;
   /** Client: interim responses so far. */
   interimResponses = 0;
-  /** `OutputBuffer.takes` when our head was written: equal = not a byte of it has left. */
+  /** `OutputBuffer.number` when our head was written: `takes` no larger = not a byte of it has left. */
   writtenAtTake: number = -1;
   /** The owner has ended its side, maybe with bytes still pending. */
   endAsked = false;

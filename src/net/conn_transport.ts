@@ -12,6 +12,9 @@ import { LINGER_BYTES, LINGER_MS, type Transport, type TransportHandler, UNSENT_
 const READ_BYTES_MIN = 4_096;
 /** See {@linkcode READ_BYTES_MIN}. */
 export const READ_BYTES_MAX = 65_536;
+/** Buffers of that size in which no read waits: a new one is cleared, and makes V8 collect all the sooner. */
+const SPARE_BUFFERS: Uint8Array<ArrayBuffer>[] = [];
+const SPARE_BUFFERS_MAX = 16;
 
 /** What a connection is ended with. */
 export interface ConnTools {
@@ -139,7 +142,7 @@ export class ConnTransport implements Transport {
         if (this.#isLingering) this.#readOver(count);
         else this.#handler.received(count === buffer.length ? buffer : buffer.subarray(0, count));
         const size = fittedSize(buffer.length, count, this.readBytesMax);
-        if (size !== buffer.length) buffer = new Uint8Array(size);
+        if (size !== buffer.length) buffer = exchanged(buffer, size);
       }
     } catch {
       return this.#disconnect(true);
@@ -187,4 +190,12 @@ function fittedSize(size: number, count: number, max: number): number {
   if (count === size) return Math.min(size * 4, max);
   if (size > READ_BYTES_MIN && count * 16 < size) return READ_BYTES_MIN;
   return Math.min(size, max);
+}
+
+/** A buffer of another size for one that was read out. */
+function exchanged(buffer: Uint8Array<ArrayBuffer>, size: number): Uint8Array<ArrayBuffer> {
+  if (buffer.length === READ_BYTES_MAX && SPARE_BUFFERS.length < SPARE_BUFFERS_MAX) {
+    SPARE_BUFFERS.push(buffer);
+  }
+  return (size === READ_BYTES_MAX ? SPARE_BUFFERS.pop() : undefined) ?? new Uint8Array(size);
 }

@@ -124,7 +124,7 @@ export interface HttpConnection {
   receiveEnd(nowMs: number): void;
   /** Whether `takeOutput` would return bytes. */
   readonly hasOutput: boolean;
-  /** Takes everything to be written; the array belongs to the caller. Everything of one turn leaves at once. */
+  /** Takes what is to be written, as much as is written at once; the array belongs to the caller. More may be left. */
   takeOutput(): Uint8Array;
   /**
    * What the last `takeOutput` gave isn't needed any more, so its memory may be written to again. Whoever doesn't call

@@ -106,8 +106,10 @@ async function serveConn(conn: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(65_536);
   let writing: Promise<void> = Promise.resolve();
   const write = async () => {
-    const output = connection.takeOutput();
-    for (let at = 0; at < output.length;) at += await conn.write(output.subarray(at));
+    while (connection.hasOutput) {
+      const output = connection.takeOutput();
+      for (let at = 0; at < output.length;) at += await conn.write(output.subarray(at));
+    }
   };
   try {
     while (true) {
@@ -139,7 +141,7 @@ export async function serveTls(certificate: string, key: string): Promise<TinySe
     const application = new TinyApplication();
     const { connection } = application;
     const flush = () => {
-      if (connection.hasOutput) socket.write(connection.takeOutput());
+      while (connection.hasOutput) socket.write(connection.takeOutput());
       if (application.over) socket.end();
     };
     socket.on("data", (bytes: Uint8Array) => {

@@ -115,7 +115,7 @@ class Coupled {
       this.#sent += length;
       this.#readWindows();
     }
-    this.sender.takeOutput();
+    while (this.sender.hasOutput) this.sender.takeOutput();
     return this.#sent > before;
   }
 

@@ -117,6 +117,22 @@ Deno.test("a request is safe to retry when refused or when not a byte of it has 
   ]);
 });
 
+Deno.test("a request behind content that leaves in several writes is safe to retry until its own has come", () => {
+  for (const [takes, isSafe] of [[1, true], [2, true], [3, false]] as const) {
+    const peer = RawPeer.server({}, [4, 1_000_000]);
+    peer.send(frame(WINDOW_UPDATE, 0, 0, uint32(1_000_000)));
+    peer.connection.request(REQUEST, false);
+    peer.connection.data(1, new Uint8Array(120_000), true);
+    peer.connection.request(REQUEST, true);
+    for (let count = 0; count < takes; count++) peer.connection.takeOutput();
+    peer.connection.receiveEnd(0);
+    assert(
+      peer.recorder.calls.includes(`reset 3 INTERNAL_ERROR by peer${isSafe ? " safe" : ""}`),
+      `${takes}`,
+    );
+  }
+});
+
 Deno.test("a client keeps to the server's stream limit, and its own", () => {
   const peer = RawPeer.server({ maxConcurrentStreams: 3 }, [3, 2]);
   const ids = [1, 2, 3].map(() => peer.connection.request(REQUEST, true));

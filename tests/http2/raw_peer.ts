@@ -215,8 +215,10 @@ export class RawPeer {
     this.send(frame(FrameType.DATA, flags, streamId, new Uint8Array(length).fill(0x61)));
   }
 
-  /** Takes the output, one line a frame. */
+  /** Takes all output, one line a frame. */
   output(): string[] {
-    return describe(this.connection.takeOutput(), this.decoder);
+    const lines: string[] = [];
+    do lines.push(...describe(this.connection.takeOutput(), this.decoder)); while (this.connection.hasOutput);
+    return lines;
   }
 }

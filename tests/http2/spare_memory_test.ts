@@ -12,16 +12,19 @@ Deno.test("SpareMemory gives a piece that was given to it, once", () => {
   assert.equal(spare.take(100), undefined);
 });
 
-Deno.test("SpareMemory keeps the three largest pieces, up to its limit, until it is released", () => {
+Deno.test("SpareMemory keeps the largest pieces, up to its limits, until it is released", () => {
+  const rows: [string, number[], number[]][] = [
+    ["none is too small or too large", [4, 16, 600, 8, 64], [64, 16, 8]],
+    ["all together are no more than 1.5 MiB", [512, 480, 8, 500, 100, 60], [512, 500, 480]],
+    ["there are 16", [...Array(16).fill(8), 48, 16], [48, 16, ...Array(14).fill(8)]],
+  ];
+  for (const [name, given, kept] of rows) {
+    const spare = new SpareMemory();
+    for (const kib of given) spare.give(new Uint8Array(kib * KIB));
+    const taken = kept.map((kib) => spare.take(kib * KIB)?.length);
+    assert.deepEqual([taken, spare.take(1)], [kept.map((kib) => kib * KIB), undefined], name);
+  }
   const spare = new SpareMemory();
-  for (const kib of [4, 16, 600, 8, 32, 64]) spare.give(new Uint8Array(kib * KIB));
-  const taken = [spare.take(1), spare.take(1), spare.take(1), spare.take(1)];
-  assert.deepEqual(taken.map((piece) => (piece?.length ?? 0) / KIB).toSorted((a, b) => a - b), [
-    0,
-    16,
-    32,
-    64,
-  ]);
   spare.give(new Uint8Array(64 * KIB));
   spare.release();
   assert.equal(spare.take(1), undefined);

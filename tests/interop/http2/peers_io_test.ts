@@ -120,8 +120,10 @@ class SocketClient implements HttpHandler {
   /** Writes what is there, one write after the other. */
   flush(): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      const output = this.connection.takeOutput();
-      for (let at = 0; at < output.length;) at += await this.conn.write(output.subarray(at));
+      while (this.connection.hasOutput) {
+        const output = this.connection.takeOutput();
+        for (let at = 0; at < output.length;) at += await this.conn.write(output.subarray(at));
+      }
     });
     return this.#writing;
   }
