@@ -41,11 +41,13 @@ export class ConnTransport implements Transport {
   #isLingering = false;
   #isReadEnded = false;
   #lingered = 0;
+  /** Nothing can be written any more; what the peer sent before is still read. */
+  #isDeaf = false;
   #isOver = false;
   #wake: (() => void) | undefined;
   #linger: Deadline | undefined;
   readonly #onWritten = (count: number): void => this.#wrote(count);
-  readonly #onWriteError = (): void => this.#disconnect(true);
+  readonly #onWriteError = (): void => this.#writeFailed();
 
   /** Reads nothing yet. @param conn owned from now on @param handler gets all that happens @param tools how it is ended */
   constructor(conn: Deno.TcpConn, handler: TransportHandler, tools: ConnTools) {
@@ -72,6 +74,7 @@ export class ConnTransport implements Transport {
   }
 
   pause(): void {
+    if (this.#isDeaf) return this.#disconnect(true);
     this.#isPaused = true;
   }
 
@@ -88,6 +91,7 @@ export class ConnTransport implements Transport {
 
   finish(): void {
     if (this.#isOver || this.#isLingering) return;
+    if (this.#isDeaf) return this.#disconnect(true);
     this.#isLingering = true;
     this.#linger = new Deadline(() => this.#disconnect(false));
     this.#tools.deadlines.set(this.#linger, this.isReady ? LINGER_MS : UNSENT_MS);
@@ -124,6 +128,21 @@ export class ConnTransport implements Transport {
     else this.#handler.written();
   }
 
+  /**
+   * Who answers before he has read all, and closes, resets the connection: his answer came first and waits to be read.
+   * Behind it a read fails or ends at once.
+   */
+  #writeFailed(): void {
+    if (this.#isOver) return;
+    if (this.#isPaused || this.#isLingering || this.#isReadEnded || !this.#isStarted) {
+      return this.#disconnect(true);
+    }
+    this.#isDeaf = true;
+    this.#unwritten = undefined;
+    this.#linger = new Deadline(() => this.#disconnect(true));
+    this.#tools.deadlines.set(this.#linger, LINGER_MS);
+  }
+
   #sendEnd(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -148,6 +167,8 @@ export class ConnTransport implements Transport {
       return this.#disconnect(true);
     }
     this.#isReadEnded = true;
+    // The failed write has taken the error that a read would have met.
+    if (this.#isDeaf) return this.#disconnect(true);
     if (!this.#isLingering) this.#handler.receivedEnd();
     this.#endIfDone();
   }

@@ -89,6 +89,31 @@ Deno.test("a response without a length ends with its backend's FIN and is whole"
   });
 });
 
+Deno.test("an answer that comes before all of the request was read reaches the client, though its backend has closed", async (t) => {
+  await using backend = await rawBackend(async (connection) => {
+    await connection.head();
+    await connection.send(
+      "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig",
+    );
+  });
+  await using site = await openSite();
+  const routes = [site.route("h1.test", backend.addr, { backend_protocol: "http/1.1" })];
+  const text = "x".repeat(2_000_000);
+  const head = { method: "POST", fields: ["content-length", `${text.length}`] };
+  await serveQuietly({ listeners: [{ routes }] }, async ({ addr }) => {
+    for (const version of VERSIONS) {
+      await t.step(version, async () => {
+        for (let round = 0; round < 5; round++) {
+          await using client = await L7Peer.open(site, { addr, name: "h1.test" }, version);
+          const stream = client.ask(head, { text });
+          await client.until("answer", () => stream.isOver);
+          assert.deepEqual([stream.status, stream.text], [413, "big"]);
+        }
+      });
+    }
+  });
+});
+
 Deno.test("a backend of HTTP/2 that breaks off in the middle resets its streams alone", async (t) => {
   for (const how of ["close", "reset"] as const) {
     await t.step(how, async () => {

@@ -235,3 +235,29 @@ Deno.test("acceptTls() tells of a hello that nothing fits, of garbage and of a c
     });
   }
 });
+
+Deno.test("ConnTransport tells what a peer has sent that closed without having read all", async () => {
+  using deadlines = new Deadlines();
+  const resetter = new Resetter(() => assert.fail("no reset"));
+  // Whether the write or the read is told first is the runtime's choice; nearly always it is the write.
+  for (let count = 0; count < 20; count++) {
+    const [server, client] = await tcpPair();
+    const gone = Promise.withResolvers<boolean>();
+    let text = "";
+    const transport = new ConnTransport(server, {
+      received: (bytes) => text += new TextDecoder().decode(bytes),
+      receivedEnd() {},
+      written() {},
+      disconnected: gone.resolve,
+    }, { deadlines, resetter });
+    transport.start();
+    transport.write(new Uint8Array(16));
+    await client.read(new Uint8Array(1));
+    const answering = client.write(new TextEncoder().encode("too large"));
+    client.close();
+    transport.write(new Uint8Array(16));
+    await answering;
+    const wasBroken = await gone.promise;
+    assert.deepEqual([text, wasBroken], ["too large", true]);
+  }
+});
