@@ -7,6 +7,7 @@
 
 import { dateEvent, dateFields } from "../control/expiry_warnings.ts";
 import { stampOf } from "../control/file_stamp.ts";
+import { Turns } from "../control/turns.ts";
 import { messageOf } from "../errors.ts";
 import { dateProblem, daysUntilExpiry, type Validity } from "../net/certificates.ts";
 import type { Log } from "../observe/log.ts";
@@ -37,6 +38,7 @@ export class OwnCertificates implements Disposable {
   #stamps = "";
   #told = "";
   #outcome: ReloadOutcome | undefined;
+  readonly #turns = new Turns();
   #fileCheck: ReturnType<typeof setInterval> | undefined;
 
   /** They were not read yet. */
@@ -79,10 +81,14 @@ export class OwnCertificates implements Disposable {
     this.#tellDates();
   }
 
-  /** Reads again. Never throws: log and outcome say what failed. */
+  /** Reads again, after every reading asked for before. Never throws: log and outcome say what failed. */
   async reload(): Promise<void> {
-    const { paths, read, log, now } = this.#options;
-    if (paths.length === 0) return;
+    // Side by side, an older reading that ends last would put back a CA that has been taken away.
+    if (this.#options.paths.length > 0) await this.#turns.run(() => this.#reload());
+  }
+
+  async #reload(): Promise<void> {
+    const { read, log, now } = this.#options;
     // Before the reading: a file that changes meanwhile is read again later.
     const stamps = await this.#stampsOfAll();
     const hasChanged = stamps !== this.#stamps;

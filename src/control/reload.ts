@@ -70,7 +70,8 @@ export class Reload implements Disposable {
   readonly #options: ReloadOptions;
   readonly #certificates = new CertificateFiles();
   readonly #expiry: ExpiryWarnings;
-  #reloading: Promise<void> | undefined;
+  /** A reading that waits for its turn. */
+  #waiting: Promise<void> | undefined;
   #fileCheck: ReturnType<typeof setInterval> | undefined;
 
   /** Reads nothing yet. */
@@ -135,10 +136,17 @@ export class Reload implements Disposable {
     return [...this.#outcomes.values()];
   }
 
-  /** Reads all files again; a second wish while one is at work is the same one. Never throws: the log says it. */
+  /**
+   * Reads all files again; wishes that come before a reading has begun are one. One that is at work doesn't count: it may
+   * have read what was there before. Never throws: the log says it.
+   */
   async reload(): Promise<void> {
-    this.#reloading ??= this.#options.inTurn(() => this.#reload()).finally(() => this.#reloading = undefined);
-    await this.#reloading;
+    this.#waiting ??= this.#options.inTurn(async () => {
+      await Promise.resolve();
+      this.#waiting = undefined;
+      await this.#reload();
+    });
+    await this.#waiting;
   }
 
   async #reload(): Promise<void> {

@@ -13,10 +13,13 @@ class Host implements Disposable {
   nowMs = 1_000 * DAY_MS;
   reads = 0;
   fault: string | undefined;
+  /** Holds a reading up. */
+  gate: Promise<void> = Promise.resolve();
   readonly own = new OwnCertificates({
     paths: this.paths,
-    read: () => {
+    read: async () => {
       this.reads++;
+      await this.gate;
       return this.fault === undefined ? Promise.resolve() : Promise.reject(new Error(this.fault));
     },
     validity: () => ({ notBeforeMs: 900 * DAY_MS, notAfterMs: 1_020 * DAY_MS }),
@@ -112,4 +115,22 @@ Deno.test("OwnCertificates warns once a day of a certificate that ends soon, and
   await host.own.look();
   assert.deepEqual(host.said(), ["certificate_expired grpc"]);
   assert.equal(host.own.dateProblem, "the certificate of [grpc] has expired");
+});
+
+Deno.test("OwnCertificates.reload() doesn't read beside an older reading, which could be the last to end", async () => {
+  using host = new Host();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  host.gate = promise;
+  const first = host.own.reload();
+  while (host.reads === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  host.gate = Promise.resolve();
+  const second = host.own.reload();
+  let isOver = false;
+  void second.then(() => isOver = true);
+  // As long as a reading takes that isn't held up.
+  await host.own.look();
+  assert.deepEqual([host.reads, isOver], [1, false]);
+  resolve();
+  await Promise.all([first, second]);
+  assert.equal(host.reads, 2);
 });

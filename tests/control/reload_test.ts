@@ -3,6 +3,7 @@ import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import { GeoipFile } from "../../src/control/geoip_file.ts";
 import { Reload } from "../../src/control/reload.ts";
 import type { ServedState } from "../../src/control/served_state.ts";
+import { Turns } from "../../src/control/turns.ts";
 import { loadNative } from "../../src/net/native.ts";
 import { COUNTER } from "../../src/observe/counters.ts";
 import { Log } from "../../src/observe/log.ts";
@@ -160,6 +161,31 @@ Deno.test("Reload.reload() waits for its turn and works on the state of that mom
   assert.deepEqual([...harness.served.certificates.routes.keys()], [1, 2]);
 });
 
+Deno.test("Reload.reload() reads again for one who asks while a reading is at work", async () => {
+  await using folder = await CertificateFolder.create();
+  await folder.issue("a", "a.test");
+  const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
+  await harness.start();
+  const turns = new Turns();
+  harness.inTurn = (work) => turns.run(work);
+  const { change } = harness;
+  const [hasRead, mayGoOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  harness.change = async (next) => {
+    hasRead.resolve();
+    await mayGoOn.promise;
+    await change(next);
+  };
+  await folder.issue("a", "a.test");
+  const first = harness.reload.reload();
+  await hasRead.promise;
+  await folder.issue("a", "a.test");
+  // Two who ask are one reading.
+  const others = [harness.reload.reload(), harness.reload.reload()];
+  mayGoOn.resolve();
+  await Promise.all([first, ...others]);
+  assert.equal(harness.served.generation, 2);
+});
+
 Deno.test("Reload.withFiles() reads for changed routes alone and refuses what is of no use", async () => {
   await using folder = await CertificateFolder.create();
   await folder.issue("a", "a.test");
@@ -206,7 +232,7 @@ Deno.test("Reload.look() reads again when a file has changed, and a broken one o
   assert.equal(harness.served.generation, 1);
 });
 
-Deno.test("Reload.reload() joins a reload that is at work", async () => {
+Deno.test("Reload.reload() joins one that has not begun", async () => {
   await using folder = await CertificateFolder.create();
   await folder.issue("a", "a.test");
   const harness = new Harness(configurationOf(folder.route(1, "a.test", "a")));
