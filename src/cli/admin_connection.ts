@@ -18,7 +18,7 @@ import { Unreachable } from "./unreachable.ts";
 export interface Destination {
   /** The TOML file with `[grpc]`; absent = `--addr` says all. */
   readonly configPath?: string;
-  /** Of {@linkcode ADMIN_OPTIONS}. */
+  /** Of {@linkcode CONNECTION_OPTIONS}. */
   readonly options: Options;
   /** How long a call waits for its answer unless `--timeout` says otherwise, in ms; 0 = for ever. Default 30 s. */
   readonly callTimeoutMs?: number;

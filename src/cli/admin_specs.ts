@@ -79,9 +79,14 @@ const EXPECTED = option(
   "change nothing unless this is the current revision (default: any)",
 );
 
-/** Options of every command here. */
-export const ADMIN_OPTIONS: readonly OptionSpec[] = [
-  option("-c, --config <file>", "the server's TOML file, for [grpc]; not needed with --addr", "file"),
+const CONFIG_FOR_GRPC = option(
+  "-c, --config <file>",
+  "the server's TOML file, for [grpc]; not needed with --addr",
+  "file",
+);
+
+/** How a server is asked. */
+export const CONNECTION_OPTIONS: readonly OptionSpec[] = [
   option("--addr <addr>", "the admin API, unix:PATH or HOST:PORT (default: [grpc] addr)"),
   {
     ...option(
@@ -263,7 +268,7 @@ function spec(
     name,
     meaning,
     words,
-    options: [...options, ...ADMIN_OPTIONS],
+    options: [...options, CONFIG_FOR_GRPC, ...CONNECTION_OPTIONS],
     examples: examples.map((example) =>
       /--addr|-c /.test(example) || example.startsWith(">")
         ? config(example)

@@ -5,7 +5,7 @@
  */
 
 import { type CommandSpec, CONFIG, JSON_OUTPUT, option, word } from "./command_spec.ts";
-import { ADMIN_OPTIONS } from "./admin_specs.ts";
+import { CONNECTION_OPTIONS } from "./admin_specs.ts";
 
 /** Shells that can be completed in. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -48,7 +48,8 @@ export const LOCAL_SPECS: readonly CommandSpec[] = [
         "--snapshot-max-age <duration>",
         "an older newest snapshot is an error, 0s = never (default: 48h)",
       ),
-      ...ADMIN_OPTIONS,
+      CONFIG,
+      ...CONNECTION_OPTIONS,
     ],
     examples: ["doctor -c /etc/mc-proxy/mc-proxy.toml", "doctor -c mc-proxy.toml --json"],
   },
@@ -68,7 +69,8 @@ export const LOCAL_SPECS: readonly CommandSpec[] = [
         conflicts: ["out", "online"],
       },
       option("--online", "let the running server make it, over its admin API (default: copy here)"),
-      ...ADMIN_OPTIONS,
+      option("-c, --config <file>", `${CONFIG.meaning}; not needed with --online and --addr`, "file"),
+      ...CONNECTION_OPTIONS,
     ],
     examples: [
       "snapshot -c mc-proxy.toml --keep 14",

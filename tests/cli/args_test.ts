@@ -123,12 +123,13 @@ Deno.test("parseArguments() names what it doesn't understand", async (t) => {
 
 const VISIBLE = COMMANDS.map(({ name }) => name);
 
+function textOf(args: readonly string[]): string {
+  const parsed = parseArguments(args);
+  assert.equal(parsed.kind, "text");
+  return parsed.kind === "text" ? parsed.text : "";
+}
+
 Deno.test("parseArguments() gives help for the program and for every command", async (t) => {
-  const textOf = (args: readonly string[]) => {
-    const parsed = parseArguments(args);
-    assert.equal(parsed.kind, "text");
-    return parsed.kind === "text" ? parsed.text : "";
-  };
   for (const args of [["help"], ["--help"], ["-h"]]) {
     await t.step(args.join(), () => {
       const text = textOf(args);
@@ -147,6 +148,23 @@ Deno.test("parseArguments() gives help for the program and for every command", a
       assert.match(text, /Exit codes: /);
       assert.doesNotMatch(text, /testing-only/);
     });
+  }
+});
+
+Deno.test("parseArguments() says in the help what a command needs no configuration with, and it is so", () => {
+  const rows = [
+    ["check", undefined],
+    ["doctor", undefined],
+    ["snapshot", "--online and --addr"],
+    ["status", "--addr"],
+    ["routes list", "--addr"],
+  ] as const;
+  for (const [command, options] of rows) {
+    const words = command.split(" ");
+    const help = textOf([...words, "--help"]).replaceAll(/\s+/g, " ");
+    assert.equal(/; not needed with ((?:--online and )?--addr)/.exec(help)?.[1], options, command);
+    const parsed = parseArguments([...words, ...(options ?? "--addr").split(" and "), "unix:/x"]);
+    assert.equal(parsed.kind === "command", options !== undefined, command);
   }
 });
 
