@@ -4,6 +4,7 @@
  * @module
  */
 
+import { COUNTER } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import type { ControlPlane } from "./control_plane.ts";
@@ -41,6 +42,7 @@ export class Admin {
       paths: [settings.tlsCert, settings.tlsKey, settings.clientCa].filter((path) => path !== ""),
       read: async () => await started.server?.reload(),
       validity: () => started.server?.validity,
+      onFailed: () => parts.memory.main.count(COUNTER.grpcReloadFailures),
       log,
       now: Date.now,
     });

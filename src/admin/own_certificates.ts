@@ -26,6 +26,8 @@ export interface OwnCertificatesOptions {
   readonly read: () => Promise<void>;
   /** When the certificate that clients see is valid; absent = there is none. */
   readonly validity: () => Validity | undefined;
+  /** Called for each reading that fails. */
+  readonly onFailed: () => void;
   /** Gets what was read again, what failed, and what expires. */
   readonly log: Log;
   /** Unix ms. */
@@ -88,7 +90,7 @@ export class OwnCertificates implements Disposable {
   }
 
   async #reload(): Promise<void> {
-    const { read, log, now } = this.#options;
+    const { read, onFailed, log, now } = this.#options;
     // Before the reading: a file that changes meanwhile is read again later.
     const stamps = await this.#stampsOfAll();
     const hasChanged = stamps !== this.#stamps;
@@ -100,6 +102,7 @@ export class OwnCertificates implements Disposable {
     } catch (error) {
       const detail = messageOf(error);
       this.#outcome = { what: WHAT, timeMs: now(), problem: detail };
+      onFailed();
       log.error("reload_failed", { what: WHAT, detail });
     }
   }

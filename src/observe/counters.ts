@@ -55,6 +55,7 @@ export const COUNTER = {
   eventsDropped: SINGLES + 2,
   geoipReloadFailures: SINGLES + 3,
   certificateReloadFailures: SINGLES + 4,
+  grpcReloadFailures: SINGLES + 5,
 } as const;
 
 /** Label values of `requests_total{class}`: a status's first digit; `none` = the client left, or was cut, without one. */

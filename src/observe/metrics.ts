@@ -144,6 +144,7 @@ function programFamilies(measured: Measured, count: Count): string[] {
   const failures: Sample[] = [
     [{ what: "geoip" }, count(COUNTER.geoipReloadFailures)],
     [{ what: "certificate" }, count(COUNTER.certificateReloadFailures)],
+    [{ what: "grpc" }, count(COUNTER.grpcReloadFailures)],
   ];
   const { geoipLookupErrors, rateTableEvictions, eventsDropped } = COUNTER;
   return [

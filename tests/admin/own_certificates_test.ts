@@ -12,6 +12,7 @@ class Host implements Disposable {
   readonly lines: string[] = [];
   nowMs = 1_000 * DAY_MS;
   reads = 0;
+  failures = 0;
   fault: string | undefined;
   /** Holds a reading up. */
   gate: Promise<void> = Promise.resolve();
@@ -22,6 +23,7 @@ class Host implements Disposable {
       await this.gate;
       return this.fault === undefined ? Promise.resolve() : Promise.reject(new Error(this.fault));
     },
+    onFailed: () => this.failures++,
     validity: () => ({ notBeforeMs: 900 * DAY_MS, notAfterMs: 1_020 * DAY_MS }),
     log: new Log({
       level: "info",
@@ -69,7 +71,7 @@ Deno.test("OwnCertificates reads again when a file has changed, and never otherw
   await host.own.look();
   assert.equal(host.reads, 2);
   assert.equal(host.own.outcomes[0]?.problem, "it is gone");
-  assert.deepEqual(host.said(), ["reload_failed grpc it is gone"]);
+  assert.deepEqual([host.said(), host.failures], [["reload_failed grpc it is gone"], 1]);
   host.fault = undefined;
   host.write("a");
   await host.own.look();

@@ -82,7 +82,8 @@ Deno.test("metrics have the names, labels and values of the design", async () =>
     config_revision: ["gauge", {}],
     config_generation: ["gauge", {}],
     geoip_age_seconds: ["gauge", {}],
-    reload_failures_total: ["counter", { what: ["geoip", "certificate"] }],
+    reload_failures_total: ["counter", { what: ["geoip", "certificate", "grpc"] }],
+    event_loop_lag_seconds: ["gauge", { process: ["main", "0", "1"] }],
   };
   const families = await read();
   assert.deepEqual([...families.keys()].sort(), Object.keys(design).map((name) => `mcproxy_${name}`).sort());

@@ -66,6 +66,7 @@ Deno.test("SIGHUP reads the admin API's certificates again, and cuts off whom th
   await using admin = await come(site, clients);
   const { status } = await admin.api.getStatus({});
   assert.match(status!.problems.join("\n"), /the last reload of grpc failed: \[grpc\] tls_cert: /);
+  assert.match((await admin.api.getMetrics({})).text, /^mcproxy_reload_failures_total\{what="grpc"\} 1$/m);
   await Deno.writeTextFile(`${folder}/server.key`, key);
   const { results } = await admin.api.reload({});
   assert.deepEqual(results.map(({ what, problem }) => [what, problem]).filter(([what]) => what === "grpc"), [
