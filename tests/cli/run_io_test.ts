@@ -5,14 +5,9 @@ import { ConfigError } from "../../src/config/issue.ts";
 import { ProxyError } from "../../src/errors.ts";
 import type { Finding } from "../../src/cli/finding.ts";
 import { CertificateAuthority } from "../support/certificates.ts";
+import { type Ended, runCommand } from "../support/command.ts";
 import { type ConfigTables, writeConfig } from "../support/config.ts";
 import { programCommand } from "../support/program_command.ts";
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 async function runInProcess(...args: string[]): Promise<Ended> {
   let [out, err] = ["", ""];
@@ -260,8 +255,8 @@ Deno.test("the program says in one sentence that its output can't be written", a
   const { path, args } = programCommand();
   const full = async (redirection: string) => {
     const shell = ["-c", `exec "$@" ${redirection}`, "sh", path, ...args, "version"];
-    const { code, stderr } = await new Deno.Command("/bin/sh", { args: shell, stdin: "null" }).output();
-    return [code, new TextDecoder().decode(stderr)];
+    const { code, err } = await runCommand("/bin/sh", shell);
+    return [code, err];
   };
   const sentence = "mc-proxy: the output can't be written: No space left on device (os error 28)\n";
   assert.deepEqual(await full(">/dev/full"), [1, sentence]);

@@ -7,6 +7,7 @@
  */
 
 import assert from "node:assert/strict";
+import { type Ended, runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
 import { programCommand, PROJECT_FOLDER } from "../support/program_command.ts";
@@ -17,12 +18,6 @@ const LINK = "usr/local/bin/mc-proxy";
 
 const isSkipped = Deno.uid() !== 0 || !hasProgram("useradd");
 if (isSkipped) print("skipped: scripts/install.sh is not tried, for want of root or useradd");
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** A folder with the few files that make it a system's root, and two builds of the program beside it. */
 class Root implements AsyncDisposable {
@@ -45,13 +40,8 @@ class Root implements AsyncDisposable {
   }
 
   async run(...args: string[]): Promise<Ended> {
-    const { code, stdout, stderr } = await new Deno.Command("sh", {
-      args: [SCRIPT, "--root", `${this.folder}/root`, ...args],
-      env: { NO_COLOR: "1" },
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder();
-    return { code, out: text.decode(stdout), err: text.decode(stderr) };
+    const env = { NO_COLOR: "1" };
+    return await runCommand("sh", [SCRIPT, "--root", `${this.folder}/root`, ...args], { env });
   }
 
   async succeed(...args: string[]): Promise<string> {

@@ -17,6 +17,7 @@ import { REASON_NAMES } from "../../src/reasons.ts";
 import { eventually } from "../e2e/eventually.ts";
 import { curl, openSite } from "../e2e/l7_site.ts";
 import { clientHello } from "../support/client_hello.ts";
+import { runCommand } from "../support/command.ts";
 import { countryDatabase } from "../support/country_database.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
@@ -221,9 +222,8 @@ async function promtool(files: Readonly<Record<string, unknown>>, ...args: strin
     for (const [name, content] of Object.entries(files)) {
       await Deno.writeTextFile(`${folder}/${name}`, JSON.stringify(content));
     }
-    const { success, stdout, stderr } = await new Deno.Command("promtool", { args, cwd: folder }).output();
-    const text = new TextDecoder();
-    assert.ok(success, text.decode(stdout) + text.decode(stderr));
+    const { code, out, err } = await runCommand("promtool", args, { cwd: folder });
+    assert.equal(code, 0, out + err);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

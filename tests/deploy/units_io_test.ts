@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import runbook from "../../RUNBOOK.md" with { type: "text" };
+import { type Ended, runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
 
@@ -31,11 +32,8 @@ async function withUnits(use: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-async function analyze(...args: string[]): Promise<{ success: boolean; out: string; err: string }> {
-  const { success, stdout, stderr } = await new Deno.Command("systemd-analyze", { args, stdin: "null" })
-    .output();
-  const text = new TextDecoder();
-  return { success, out: text.decode(stdout), err: text.decode(stderr) };
+function analyze(...args: string[]): Promise<Ended> {
+  return runCommand("systemd-analyze", args);
 }
 
 Deno.test({
@@ -44,9 +42,9 @@ Deno.test({
   fn: () =>
     withUnits(async (folder) => {
       for (const name of UNITS) {
-        const { success, err } = await analyze("verify", `${folder}/${name}`);
+        const { code, err } = await analyze("verify", `${folder}/${name}`);
         assert.equal(err, "", name);
-        assert.ok(success, name);
+        assert.equal(code, 0, name);
       }
     }),
 });

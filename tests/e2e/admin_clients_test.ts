@@ -8,6 +8,7 @@
 
 import assert from "node:assert/strict";
 
+import { type Ended, runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
@@ -17,20 +18,9 @@ const TABLES = {
   grpc: { addr: "unix:admin.sock", reflection: true },
   proxy: { workers: 1 },
 };
-const CHILD_MS = 60_000;
 
-async function run(
-  program: string,
-  args: readonly string[],
-): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd: PROJECT_FOLDER,
-    stdin: "null",
-    signal: AbortSignal.timeout(CHILD_MS),
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), err: text.decode(stderr) };
+function run(program: string, args: readonly string[]): Promise<Ended> {
+  return runCommand(program, args, { cwd: PROJECT_FOLDER });
 }
 
 Deno.test("grpc-js makes every kind of call, and gets errors, cancellation and deadlines right", async () => {

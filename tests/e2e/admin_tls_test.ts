@@ -11,33 +11,17 @@ import { create, toBinary } from "@bufbuild/protobuf";
 
 import { connectAdmin } from "../../src/admin/client.ts";
 import { AddRouteRequestSchema } from "../../src/admin/gen/mc_proxy/v1/admin_pb.ts";
+import { type Ended, runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 import { AdminSite, identities } from "./admin_tls_site.ts";
+import { findGrpcioPython } from "./grpcio_python.ts";
 
-const PYTHON = "/usr/bin/python3";
-const CHILD_MS = 120_000;
 const SERVICE = "mc_proxy.v1.ProxyAdminService";
 const [PERMISSION_DENIED, UNAVAILABLE] = [7, 14];
 
-async function run(
-  program: string,
-  args: readonly string[],
-): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd: PROJECT_FOLDER,
-    stdin: "null",
-    signal: AbortSignal.timeout(CHILD_MS),
-  }).output();
-  const text = new TextDecoder();
-  return { code, out: text.decode(stdout), err: text.decode(stderr) };
-}
-
-function hasGrpcio(): boolean {
-  if (!hasProgram(PYTHON)) return false;
-  return new Deno.Command(PYTHON, { args: ["-c", "import grpc"], stdout: "null", stderr: "null" })
-    .outputSync().success;
+function run(program: string, args: readonly string[]): Promise<Ended> {
+  return runCommand(program, args, { cwd: PROJECT_FOLDER });
 }
 
 interface Shown {
@@ -116,21 +100,19 @@ Deno.test("grpc-js reads and changes as what its certificate says, or says nothi
   );
 });
 
-Deno.test({
-  name: "Python's grpcio reads and changes as what its certificate says, or says nothing",
-  ignore: !hasGrpcio(),
-  fn: async () => {
-    await using site = await AdminSite.start("mutual");
-    const [shown, wanted] = await shownTo(site, "py");
-    const { code, out, err } = await run(PYTHON, [
-      "tests/e2e/admin_identities.py",
-      site.addr,
-      `${site.files.folder}/server_ca.crt`,
-      JSON.stringify(shown),
-    ]);
-    assert.equal(code, 0, err);
-    assert.deepEqual(JSON.parse(out), wanted);
-  },
+Deno.test("Python's grpcio reads and changes as what its certificate says, or says nothing", async () => {
+  const python = await findGrpcioPython();
+  if (python === undefined) return;
+  await using site = await AdminSite.start("mutual");
+  const [shown, wanted] = await shownTo(site, "py");
+  const { code, out, err } = await run(python, [
+    "tests/e2e/admin_identities.py",
+    site.addr,
+    `${site.files.folder}/server_ca.crt`,
+    JSON.stringify(shown),
+  ]);
+  assert.equal(code, 0, err);
+  assert.deepEqual(JSON.parse(out), wanted);
 });
 
 Deno.test({

@@ -11,13 +11,14 @@ import { createHash } from "node:crypto";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
 import { valuesOf } from "../l7/heads.ts";
 import { arrivals } from "../support/arrivals.ts";
+import { runCommand } from "../support/command.ts";
 import type { RouteTable } from "../support/config.ts";
 import { freePort } from "../support/ports.ts";
 import { LineReader } from "../support/line_reader.ts";
-import { print } from "../support/print.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { grpcBackend, LARGE_BYTES, largeMessage } from "./grpc_backend.ts";
+import { findGrpcioPython } from "./grpcio_python.ts";
 import { openSite, type Site } from "./l7_site.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -37,22 +38,9 @@ const EXPECTED: Seen = {
   large: [[sha256(largeMessage())], 0],
   down: [[], 14, "the backend could not be reached or broke off"],
 };
-/** Where Python may be: `python3` in a PATH need not be the one that Debian's packages are for. */
-const PYTHONS = ["python3", "/usr/bin/python3"];
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** A Python that has grpcio; undefined, and a line that says so, where there is none. */
-async function findPython(): Promise<string | undefined> {
-  for (const path of PYTHONS) {
-    const { success } = await new Deno.Command(path, { args: ["-c", "import grpc"], stderr: "null" }).output()
-      .catch(() => ({ success: false }));
-    if (success) return path;
-  }
-  print("skipped: no Python has grpcio; Debian's package is python3-grpcio");
-  return undefined;
 }
 
 /** Runs a client against a route to `backend`, and checks what it has seen. */
@@ -67,9 +55,9 @@ async function check(
   const http = { response_header_timeout: "200ms" };
   await serveQuietly({ listeners: [{ routes }], http }, async ({ addr }) => {
     const [path, ...words] = [...client, addr, "h2c.test", `${site.folder}/ca.pem`, "down.test"];
-    const { stdout, stderr } = await new Deno.Command(path!, { args: words, cwd: PROJECT_FOLDER }).output();
-    const line = new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
-    assert.match(line, /^\{/, new TextDecoder().decode(stderr));
+    const { out, err } = await runCommand(path!, words, { cwd: PROJECT_FOLDER });
+    const line = out.trim().split("\n").at(-1)!;
+    assert.match(line, /^\{/, err);
     const seen: Record<string, [string[], number, string]> = JSON.parse(line);
     for (const [name, [messages, code, details]] of Object.entries(expected)) {
       assert.deepEqual(seen[name]!.slice(0, 2), [messages, code], name);
@@ -99,12 +87,12 @@ Deno.test("grpc-js makes every kind of call", async () => {
 });
 
 Deno.test("grpcio makes every kind of call", async () => {
-  const python = await findPython();
+  const python = await findGrpcioPython();
   if (python !== undefined) await checkBothEnds(python, `${FOLDER}/grpc_client.py`);
 });
 
 Deno.test("grpcio calls a server of grpcio, in clear and over TLS", async (t) => {
-  const python = await findPython();
+  const python = await findGrpcioPython();
   if (python === undefined) return;
   await using site = await openSite();
   const tls = { backend_tls: true, backend_ca: `${site.folder}/ca.pem`, backend_server_name: "h2c.test" };

@@ -6,6 +6,7 @@
  */
 
 import assert from "node:assert/strict";
+import { type Ended, runCommand } from "../support/command.ts";
 import { type ConfigTables, configText } from "../support/config.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { processTree, signalProcess } from "../support/processes.ts";
@@ -15,13 +16,6 @@ import { takeBlock } from "./runbook_blocks.ts";
 
 /** A hang of a command is a failure, not a wait. */
 const COMMAND_MS = 90_000;
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** Environment variables. */
 export type Env = Readonly<Record<string, string>>;
@@ -76,8 +70,7 @@ export class Host implements AsyncDisposable {
   /** Runs commands after the card's settings. */
   async run(commands: string, env: Env = {}): Promise<Ended> {
     const { folder, configPath, databasePath } = this;
-    const { code, stdout, stderr } = await new Deno.Command("bash", {
-      args: ["-c", `${takeBlock("Card")}\n${commands}`],
+    return await runCommand("bash", ["-c", `${takeBlock("Card")}\n${commands}`], {
       env: {
         PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
         CONFIG: configPath,
@@ -90,11 +83,8 @@ export class Host implements AsyncDisposable {
         ...env,
       },
       cwd: folder,
-      stdin: "null",
       signal: AbortSignal.timeout(COMMAND_MS),
-    }).output();
-    const text = new TextDecoder();
-    return { code, out: text.decode(stdout), err: text.decode(stderr) };
+    });
   }
 
   /** Runs commands that have to succeed. */

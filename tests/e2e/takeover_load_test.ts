@@ -8,10 +8,13 @@
  */
 
 import assert from "node:assert/strict";
+import { runCommand } from "../support/command.ts";
 import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
 import { load, type LoadReport } from "./takeover_load.ts";
 
+/** Far more than it takes. */
+const LOAD_MS_MAX = 600_000;
 const TAKEOVERS = Deno.env.has("MC_PROXY_TEST_FULL") ? 12 : 1;
 const SCENARIO = new URL("./takeover_load.ts", import.meta.url).pathname;
 
@@ -20,13 +23,11 @@ async function loadApart(migrateRequests: 0 | 1): Promise<LoadReport | undefined
   if (Deno.uid() !== 0 || !["unshare", "ip", "sysctl"].every((name) => hasProgram(name))) return undefined;
   const deno = [Deno.execPath(), "run", "-A", "--no-check", "--quiet", SCENARIO, `${TAKEOVERS}`];
   const script = 'ip link set lo up && sysctl -qw "net.ipv4.tcp_migrate_req=$0" && echo ours && exec "$@"';
-  const { code, stdout, stderr } = await new Deno.Command("unshare", {
-    args: ["-n", "sh", "-c", script, `${migrateRequests}`, ...deno],
-    stdin: "null",
-  }).output();
-  const [first, last] = new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean);
+  const args = ["-n", "sh", "-c", script, `${migrateRequests}`, ...deno];
+  const { code, out, err } = await runCommand("unshare", args, { signal: AbortSignal.timeout(LOAD_MS_MAX) });
+  const [first, last] = out.trim().split("\n").filter(Boolean);
   if (first !== "ours") return undefined;
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.equal(code, 0, err);
   return JSON.parse(last!);
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Ended, runCommand } from "../support/command.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 import { eventually } from "./eventually.ts";
 
@@ -19,13 +20,6 @@ ip link set lo up
 touch "$0/ready"
 exec sleep infinity
 `;
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** The root, until it is disposed of. */
 export class ThrowawayRoot implements AsyncDisposable {
@@ -65,9 +59,7 @@ export class ThrowawayRoot implements AsyncDisposable {
 
   /** Other users have to reach the runtime and its cache, too. */
   async #hasProgram(): Promise<boolean> {
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stdin: "null" })
-      .output();
-    const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+    const { denoDir } = JSON.parse((await runCommand(Deno.execPath(), ["info", "--json"])).out);
     const open = `for p in '${denoDir}' '${Deno.execPath()}' '${PROJECT_FOLDER}'; do
       while [ "$p" != / ]; do chmod a+x "$p"; p=$(dirname "$p"); done
     done`;
@@ -76,14 +68,10 @@ export class ThrowawayRoot implements AsyncDisposable {
   }
 
   async #enter(args: readonly string[], env: Readonly<Record<string, string>>, path: string): Promise<Ended> {
-    const { code, stdout, stderr } = await new Deno.Command("nsenter", {
-      args: ["-t", String(this.#holder.pid), "-m", "-n", ...args],
+    return await runCommand("nsenter", ["-t", String(this.#holder.pid), "-m", "-n", ...args], {
       env: { ...env, ...(path !== "" && { PATH: `/usr/local/sbin:${path}:/usr/sbin:/sbin` }) },
-      stdin: "null",
       signal: AbortSignal.timeout(90_000),
-    }).output();
-    const text = new TextDecoder();
-    return { code, out: text.decode(stdout), err: text.decode(stderr) };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { listeningSockets, parseListening } from "../../src/net/listening_sockets.ts";
+import { runCommand } from "../support/command.ts";
 import { PROJECT_FOLDER } from "../support/program_command.ts";
 import { canUnshare } from "./namespaces.ts";
 
@@ -57,9 +58,7 @@ Deno.test({
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       Deno.exit(listeningSockets()?.some(({ port }) => port === listener.addr.port) ? 0 : 1);`;
     const evaluate = `${BARE_PROC} && test ! -e /proc/net && exec "$0" eval "$1"`;
-    const { code, stderr } = await new Deno.Command("unshare", {
-      args: ["-m", "sh", "-c", evaluate, Deno.execPath(), script],
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    const { code, err } = await runCommand("unshare", ["-m", "sh", "-c", evaluate, Deno.execPath(), script]);
+    assert.equal(code, 0, err);
   },
 });

@@ -9,6 +9,7 @@ import { CountryDatabase } from "../../src/net/geoip.ts";
 import { parseIpAddress } from "../../src/policy/ip_address.ts";
 import { echoBackend } from "../support/backends.ts";
 import { clientHello } from "../support/client_hello.ts";
+import { runCommand } from "../support/command.ts";
 import { ProgramEnded } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
@@ -64,14 +65,11 @@ export async function checkBrokenGeoip(directory: string): Promise<VectorResult>
   let refused = 0;
   for (const path of paths) {
     const script = new URL("geoip_lookups.ts", import.meta.url).pathname;
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-read", script, path, `${directory}/geoip/expected.jsonl`],
-      signal: AbortSignal.timeout(BROKEN_MS_MAX),
-    });
-    const { code, stdout, stderr } = await child.output();
-    const text = new TextDecoder().decode(stdout).trim();
-    if (text === "refused") refused++;
-    if (code !== 0) wrong.push(`${path}: code ${code}: ${new TextDecoder().decode(stderr).slice(0, 300)}`);
+    const args = ["run", "--quiet", "--allow-read", script, path, `${directory}/geoip/expected.jsonl`];
+    const signal = AbortSignal.timeout(BROKEN_MS_MAX);
+    const { code, out, err } = await runCommand(Deno.execPath(), args, { signal });
+    if (out.trim() === "refused") refused++;
+    if (code !== 0) wrong.push(`${path}: code ${code}: ${err.slice(0, 300)}`);
   }
   return { set: "geoip, broken", checked: paths.length, wrong, note: `${refused} are no database` };
 }
