@@ -12,8 +12,8 @@ import tls from "node:tls";
 import { pssKib } from "../support/processes.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
-import { eventually, pause } from "./eventually.ts";
-import { L7Client } from "./l7_client.ts";
+import { eventually } from "./eventually.ts";
+import { besides, visitOverHttp } from "./honest_clients.ts";
 import { openSite } from "./l7_site.ts";
 import { type Mangler, SPOILINGS, startMangler } from "./mangler.ts";
 import { sharedMemoryOf, socketCount } from "./shared_counts.ts";
@@ -28,7 +28,6 @@ const ROUNDS = IS_FULL ? 40 : 4;
 const TIMEOUT = "3s";
 /** Of the attacker: far above the proxy's, so that what that forgets is found afterwards. */
 const TIMEOUT_MS = 20_000;
-const HONEST_MS = 50;
 /** Of each worker: what a heap may happen to keep. A connection that leaks its TLS costs 60 KiB, of hundreds. */
 const GROWTH_KIB_MAX = 16 * 1_024;
 
@@ -107,30 +106,12 @@ async function attacks(mangler: Mangler, extents: Record<Version, Extent>, round
   return under.length;
 }
 
-/** Lets an honest client come while `work` lasts. @returns how often it was served, each time */
-async function besides(addr: string, authority: string, work: Promise<unknown>): Promise<number> {
-  let isOver = false;
-  let served = 0;
-  const visiting = (async () => {
-    do {
-      using client = await L7Client.open(addr, NAME, authority);
-      assert.equal(await client.get("/honest"), 200);
-      await client.close();
-      served++;
-      await pause(HONEST_MS);
-    } while (!isOver);
-  })();
-  await Promise.all([work.finally(() => isOver = true), visiting]);
-  return served;
-}
-
 async function settled({ program }: Proxy): Promise<void> {
   await eventually("no connection open", () => sharedMemoryOf(program.pid, WORKERS).total(0) === 0);
 }
 
 Deno.test("spoiled TLS of every kind, at every stage and in both versions, leaves no trace", async () => {
   await using site = await openSite();
-  const authority = await Deno.readTextFile(`${site.folder}/ca.pem`);
   await using proxy = await startProxy({
     listeners: [{ routes: [site.route(NAME, site.clear)] }],
     proxy: { workers: WORKERS, client_hello_timeout: TIMEOUT },
@@ -143,13 +124,12 @@ Deno.test("spoiled TLS of every kind, at every stage and in both versions, leave
     "TLSv1.2": await extentOf(mangler, "TLSv1.2"),
     "TLSv1.3": await extentOf(mangler, "TLSv1.3"),
   };
-  await besides(addr, authority, attacks(mangler, extents, 1));
+  const visit = () => visitOverHttp(addr, NAME, site.authority);
+  await besides(attacks(mangler, extents, 1), visit);
   await settled(proxy);
   const before = workers.map((pid) => ({ sockets: socketCount(pid), kib: pssKib(pid) }));
-  const attacking = attacks(mangler, extents, ROUNDS);
-  const served = await besides(addr, authority, attacking);
-  const made = await attacking;
-  assert.ok(made >= ROUNDS * 2 * 11 * SPOILINGS.length && served >= ROUNDS);
+  const [made, visits] = await besides(attacks(mangler, extents, ROUNDS), visit);
+  assert.ok(made >= ROUNDS * 2 * 11 * SPOILINGS.length && visits.length >= ROUNDS);
   await settled(proxy);
   await eventually(
     "every socket given back",

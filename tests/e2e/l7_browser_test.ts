@@ -74,10 +74,9 @@ Deno.test("Chromium shows pages from every kind of backend, each resource over H
   const pem = (name: string) => Deno.readTextFileSync(`${site.folder}/${name}`);
   await using clear = Deno.serve(at, handler);
   await using secure = Deno.serve({ ...at, cert: pem("site.pem"), key: pem("site.key") }, handler);
-  const tls = { backend_tls: true, backend_ca: `${site.folder}/ca.pem`, backend_server_name: "h2c.test" };
   const routes = [
     site.route("h2c.test", `127.0.0.1:${clear.addr.port}`),
-    site.route("h2tls.test", `127.0.0.1:${secure.addr.port}`, tls),
+    site.route("h2tls.test", `127.0.0.1:${secure.addr.port}`, site.backendTls),
     site.route("h1.test", `127.0.0.1:${clear.addr.port}`, { backend_protocol: "http/1.1" }),
   ];
   const tables = { listeners: [{ routes }], log: { requests: true }, proxy: { shutdown_timeout: "10s" } };

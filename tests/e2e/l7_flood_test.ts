@@ -15,17 +15,15 @@ import { block, concat, frame, settings, uint32 } from "../http2/raw_peer.ts";
 import { CodecBackend } from "../l7/codec_backend.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
-import { eventually, pause } from "./eventually.ts";
+import { eventually } from "./eventually.ts";
+import { besides, HONEST_PATH, visitOverHttp } from "./honest_clients.ts";
 import { Http2Client } from "./http2_client.ts";
-import { L7Client } from "./l7_client.ts";
 import { openSite, type Site } from "./l7_site.ts";
 import { SharedCounters } from "./shared_counters.ts";
 
 const NAME = "h2c.test";
 const WORKERS = 2;
 /** Between two visits of the honest client. */
-const HONEST_MS = 50;
-const HONEST_PATH = "/honest";
 const END_HEADERS = 0x4;
 /** Frames of one write. */
 const BATCH = 500;
@@ -43,7 +41,7 @@ function countingBackend(): CodecBackend {
 }
 
 async function withProxy(
-  use: (proxy: Proxy, site: Site, backend: CodecBackend, authority: string) => Promise<void>,
+  use: (proxy: Proxy, site: Site, backend: CodecBackend) => Promise<void>,
 ): Promise<void> {
   await using site = await openSite();
   await using backend = countingBackend();
@@ -52,31 +50,9 @@ async function withProxy(
     proxy: { workers: WORKERS },
   });
   const workers = proxy.program.workers();
-  await use(proxy, site, backend, await Deno.readTextFile(`${site.folder}/ca.pem`));
+  await use(proxy, site, backend);
   assert.deepEqual(proxy.program.workers(), workers);
   await stopQuietly(proxy);
-}
-
-/** Lets an honest client come while `work` lasts. @returns how often it was served, and never anything else */
-async function besides(addr: string, authority: string, work: Promise<void>): Promise<number> {
-  let isOver = false;
-  let served = 0;
-  const visiting = (async () => {
-    do {
-      using client = await L7Client.open(addr, NAME, authority);
-      assert.equal(await client.get(HONEST_PATH), 200);
-      await client.close();
-      served++;
-      await pause(HONEST_MS);
-    } while (!isOver);
-  })();
-  try {
-    await work;
-  } finally {
-    isOver = true;
-    await visiting;
-  }
-  return served;
 }
 
 function requestsAt(backend: CodecBackend): number {
@@ -84,7 +60,7 @@ function requestsAt(backend: CodecBackend): number {
 }
 
 Deno.test("20,000 requests that are reset at once end the session and are spared the backend", async () => {
-  await withProxy(async ({ addr, program }, _site, backend, authority) => {
+  await withProxy(async ({ addr, program }, { authority }, backend) => {
     await using client = await Http2Client.open({ addr, name: NAME, authority });
     const attack = async () => {
       for (let sent = 0; sent < 20_000; sent += BATCH) {
@@ -97,7 +73,7 @@ Deno.test("20,000 requests that are reset at once end the session and are spared
       }
       await client.ended();
     };
-    assert.ok(await besides(addr, authority, attack()) > 0);
+    await besides(attack(), () => visitOverHttp(addr, NAME, authority));
     await program.connectionEvent({ reason: "flood" });
     assert.equal(new SharedCounters(program, WORKERS).counted(floodCounter("reset")), 1);
     assert.ok(requestsAt(backend) < 2_000, `${requestsAt(backend)} requests reached the backend`);
@@ -170,7 +146,7 @@ const FLOODS: readonly FloodCase[] = [
 ];
 
 Deno.test("a flood of every kind ends its own connection with ENHANCE_YOUR_CALM and is counted", async (t) => {
-  await withProxy(async ({ addr, program }, _site, backend, authority) => {
+  await withProxy(async ({ addr, program }, { authority }, backend) => {
     const counted = (kind: FloodKind) => new SharedCounters(program, WORKERS).counted(floodCounter(kind));
     let told = 0;
     for (const { kind, first, then, requestsMax = 100 } of FLOODS) {
@@ -186,7 +162,7 @@ Deno.test("a flood of every kind ends its own connection with ENHANCE_YOUR_CALM 
           }
           await client.ended();
         };
-        assert.ok(await besides(addr, authority, attack()) > 0);
+        await besides(attack(), () => visitOverHttp(addr, NAME, authority));
         await program.connectionEvent({ reason: "flood" }, undefined, from);
         await eventually("one more flood", () => counted(kind) === before + 1);
         // A RST, since the client goes on sending, may take GOAWAY from it.

@@ -95,10 +95,9 @@ Deno.test("grpcio calls a server of grpcio, in clear and over TLS", async (t) =>
   const python = await findGrpcioPython();
   if (python === undefined) return;
   await using site = await openSite();
-  const tls = { backend_tls: true, backend_ca: `${site.folder}/ca.pem`, backend_server_name: "h2c.test" };
   const expected = { ...EXPECTED, large: [[sha256(new Uint8Array(LARGE_BYTES).fill(0x78))], 0] } as const;
   const pair = [`${site.folder}/site.pem`, `${site.folder}/site.key`];
-  for (const [name, files, keys] of [["in clear", [], {}], ["over TLS", pair, tls]] as const) {
+  for (const [name, files, keys] of [["in clear", [], {}], ["over TLS", pair, site.backendTls]] as const) {
     await t.step(name, async () => {
       await using server = await startServer(python, files);
       const route = site.route("h2c.test", `127.0.0.1:${server.port}`, keys);

@@ -37,10 +37,9 @@ export async function openTls(
   const conn = await Deno.connect({ hostname: hostname!, port: Number(port) });
   conn.setNoDelay(true);
   if (header !== undefined) await writeAll(conn, header);
-  const authority = await Deno.readTextFile(`${site.folder}/ca.pem`);
   const secured = await Deno.startTls(conn, {
     hostname: name,
-    caCerts: [authority],
+    caCerts: [site.authority],
     alpnProtocols: [...alpn],
   });
   try {

@@ -22,8 +22,8 @@ import { serveQuietly, stopQuietly } from "../support/quiet.ts";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
 import { concat } from "../http2/raw_peer.ts";
 import { eventually, pause } from "./eventually.ts";
+import { HONEST_PATH, visitOverHttp } from "./honest_clients.ts";
 import { Http2Client } from "./http2_client.ts";
-import { L7Client } from "./l7_client.ts";
 import { openSite, type Site } from "./l7_site.ts";
 import { SharedCounters } from "./shared_counters.ts";
 import { sharedMemoryOf, socketCount } from "./shared_counts.ts";
@@ -47,27 +47,28 @@ const CONNECTION_KIB = 400;
 /** What the heaps of two fresh workers grow by with any work. */
 const HEAP_KIB = 64 * KIB;
 
-async function authorityOf(site: Site): Promise<string> {
-  return await Deno.readTextFile(`${site.folder}/ca.pem`);
+/** Answers honest clients in short, and all others with more than anyone may hold for them. */
+function largeBackend(version: "h2" | "http/1.1"): CodecBackend {
+  const content = new Uint8Array(RESPONSE_BYTES);
+  return new CodecBackend({
+    version,
+    http2: { maxConcurrentStreams: 1_000, maxBufferedBytesPerConnection: 1e9 },
+    onHead: (stream) => {
+      if (stream.request!.path === HONEST_PATH) {
+        return stream.respond(200, { fields: ["content-length", "2"], text: "ok" });
+      }
+      stream.respond(200, { isOpen: true });
+      stream.send(content, true);
+    },
+  });
 }
 
 Deno.test("a hundred connections of a hundred streams without a window hold what the limits say at most", async (t) => {
   for (const [version, connections] of [["h2", 100], ["http/1.1", IS_FULL ? 100 : 15]] as const) {
     await t.step(`${connections} connections, ${version} backend`, async () => {
       await using site = await openSite();
-      const authority = await authorityOf(site);
-      const content = new Uint8Array(RESPONSE_BYTES);
-      await using backend = new CodecBackend({
-        version,
-        http2: { maxConcurrentStreams: 1_000, maxBufferedBytesPerConnection: 1e9 },
-        onHead: (stream) => {
-          if (stream.request!.path === "/honest") {
-            return stream.respond(200, { fields: ["content-length", "2"], text: "ok" });
-          }
-          stream.respond(200, { isOpen: true });
-          stream.send(content, true);
-        },
-      });
+      const { authority } = site;
+      await using backend = largeBackend(version);
       const route = site.route(NAME, `127.0.0.1:${backend.port}`, {
         backend_protocol: version === "h2" ? "h2c" : version,
       });
@@ -90,9 +91,7 @@ Deno.test("a hundred connections of a hundred streams without a window hold what
         const growth = memory() - before;
         assert.ok(growth <= HEAP_KIB + connections * HELD_KIB_MAX, `${growth} KiB of ${connections}`);
         assert.ok(clients.every(({ came, isEnded }) => came.contentBytes === 0 && !isEnded));
-        using honest = await L7Client.open(addr, NAME, authority);
-        assert.equal(await honest.get("/honest"), 200);
-        await honest.close();
+        await visitOverHttp(addr, NAME, authority);
       } finally {
         await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
       }
@@ -106,19 +105,8 @@ Deno.test("a hundred connections of a hundred streams without a window hold what
 Deno.test("more stalled connections than a worker may hold cost it no more, and honest clients nothing", async () => {
   const connections = IS_FULL ? 400 : 120;
   await using site = await openSite();
-  const authority = await authorityOf(site);
-  const content = new Uint8Array(RESPONSE_BYTES);
-  await using backend = new CodecBackend({
-    version: "h2",
-    http2: { maxConcurrentStreams: 1_000, maxBufferedBytesPerConnection: 1e9 },
-    onHead: (stream) => {
-      if (stream.request!.path === "/honest") {
-        return stream.respond(200, { fields: ["content-length", "2"], text: "ok" });
-      }
-      stream.respond(200, { isOpen: true });
-      stream.send(content, true);
-    },
-  });
+  const { authority } = site;
+  await using backend = largeBackend("h2");
   const route = site.route(NAME, `127.0.0.1:${backend.port}`);
   await using proxy = await startProxy({ listeners: [{ routes: [route] }], proxy: { workers: 1 } });
   const { program, addr } = proxy;
@@ -133,9 +121,7 @@ Deno.test("more stalled connections than a worker may hold cost it no more, and 
       await client.send(concat(...Array.from({ length: STREAMS }, () => client.request("/large"))));
       await client.until("all heads", () => client.came.heads === STREAMS || client.isEnded);
       if (opened % 10 !== 9) continue;
-      using honest = await L7Client.open(addr, NAME, authority);
-      assert.equal(await honest.get("/honest"), 200);
-      await honest.close();
+      await visitOverHttp(addr, NAME, authority);
       served++;
       const growth = pssKib(worker!) - before;
       const open = clients.filter(({ isEnded }) => !isEnded).length;
@@ -161,7 +147,7 @@ Deno.test("more stalled connections than a worker may hold cost it no more, and 
 Deno.test("connections that come and go leave the workers' memory where it was", async () => {
   const total = IS_FULL ? 45_000 : 2_000;
   await using site = await openSite();
-  const authority = await authorityOf(site);
+  const { authority } = site;
   await using proxy = await startProxy({
     listeners: [{ routes: [site.route(NAME, site.clear)] }],
     proxy: { workers: 2 },

@@ -115,16 +115,8 @@ Deno.test("the backend is told who asked and what was asked for", async () => {
 
 Deno.test("a backend that can't be reached or proved gives 502, another route's name 421, too much content 413", async () => {
   await using site = await openSite();
-  const stranger = {
-    backend_tls: true,
-    backend_ca: `${site.folder}/stranger.pem`,
-    backend_server_name: "h2c.test",
-  };
-  const otherName = {
-    backend_tls: true,
-    backend_ca: `${site.folder}/ca.pem`,
-    backend_server_name: "wrong.test",
-  };
+  const stranger = { ...site.backendTls, backend_ca: `${site.folder}/stranger.pem` };
+  const otherName = { ...site.backendTls, backend_server_name: "wrong.test" };
   const file = await patternFile(site, MIB);
   const routes = [
     ...site.routes,

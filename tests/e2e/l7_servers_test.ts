@@ -110,11 +110,10 @@ async function withServer(server: Server, use: (proxy: Proxy, site: Site) => Pro
     for (const index of Object.values(server.ports)) {
       await eventually(`${program} to listen`, () => isListening(ports[index]!));
     }
-    const tls = { backend_tls: true, backend_ca: `${site.folder}/ca.pem`, backend_server_name: "h2c.test" };
     const routes = Object.entries(NAMES).map(([name, protocol]) =>
       site.route(name, `127.0.0.1:${ports[server.ports[protocol]]}`, {
         backend_protocol: protocol,
-        ...protocol === "h2" && tls,
+        ...protocol === "h2" && site.backendTls,
       })
     );
     await using proxy = await startProxy({ listeners: [{ routes }] });

@@ -29,6 +29,10 @@ export type Name = typeof NAMES[number];
 export interface Site extends AsyncDisposable {
   /** Holds `ca.pem`, `site.pem`, `site.key`, `stranger.pem`. */
   readonly folder: string;
+  /** The authority that has signed the certificates, PEM. */
+  readonly authority: string;
+  /** Keys of a route that verifies the backend in TLS. */
+  readonly backendTls: Readonly<Record<string, unknown>>;
   /** `host:port` in clear, HTTP/1.1 and h2c, and in TLS, http/1.1 and h2. */
   readonly clear: string;
   readonly secure: string;
@@ -64,17 +68,19 @@ export async function openSite(): Promise<Site> {
     tls_key: `${folder}/site.key`,
     ...more,
   });
-  const tls = { backend_tls: true, backend_ca: `${folder}/ca.pem`, backend_server_name: "h2c.test" };
+  const backendTls = { backend_tls: true, backend_ca: `${folder}/ca.pem`, backend_server_name: "h2c.test" };
   return {
     folder,
+    authority: ca.certificate,
+    backendTls,
     clear: clearAddr,
     secure: secureAddr,
     route,
     routes: [
       route("h2c.test", clearAddr),
       route("h1.test", clearAddr, { backend_protocol: "http/1.1" }),
-      route("h2tls.test", secureAddr, tls),
-      route("h1tls.test", secureAddr, { ...tls, backend_protocol: "http/1.1" }),
+      route("h2tls.test", secureAddr, backendTls),
+      route("h1tls.test", secureAddr, { ...backendTls, backend_protocol: "http/1.1" }),
     ],
     [Symbol.asyncDispose]: async () => {
       await Promise.all([clear.shutdown(), secure.shutdown()]);

@@ -115,9 +115,12 @@ async function requests(host: Host, site: Site): Promise<void> {
   const stranger = { ...backend, CA: `${site.folder}/stranger.pem` };
   assert.match(await host.follow("McProxyServerErrors", 2, stranger), /error/);
   const [hostname, port] = host.addr.split(":");
-  const ca = await Deno.readTextFile(`${site.folder}/ca.pem`);
   const tls = await Deno.connect({ hostname: hostname!, port: Number(port) });
-  using client = await Deno.startTls(tls, { hostname: "h2c.test", caCerts: [ca], alpnProtocols: ["h2"] });
+  using client = await Deno.startTls(tls, {
+    hostname: "h2c.test",
+    caCerts: [site.authority],
+    alpnProtocols: ["h2"],
+  });
   await client.handshake();
   const pings = Array.from({ length: 1_000 }, () => frame(FrameType.PING, 0, 0, new Uint8Array(8)));
   await client.write(concat(PREFACE, settings(), ...pings));

@@ -12,16 +12,15 @@ import assert from "node:assert/strict";
 import { COUNTER } from "../../src/observe/counters.ts";
 import { type Backend, echoBackend } from "../support/backends.ts";
 import { type Proxy, type ProxyTables, startProxy } from "../support/proxy.ts";
-import { attempt, count, type Fate, SERVER_NAME, versionTwo } from "./declared.ts";
+import { attempt, count, SERVER_NAME, versionTwo } from "./declared.ts";
 import { eventually } from "./eventually.ts";
+import { besides } from "./honest_clients.ts";
 import { SharedCounters } from "./shared_counters.ts";
 import { storm, type StormKind } from "./storm.ts";
 
 const IS_FULL = Deno.env.has("MC_PROXY_TEST_FULL");
 const AT_ONCE = 32;
 const WORKERS = 2;
-/** Between two visits: fewer than the rate allows. */
-const HONEST_MS = 50;
 /** The same for a short storm and for one of a million: what a heap may happen to keep, and the tables' own pages. */
 const GROWTH_KIB_MAX = 48 * 1_024;
 
@@ -37,34 +36,15 @@ function tables(backend: Backend, firewall: Record<string, unknown>): ProxyTable
   };
 }
 
-/** Lets an honest client come again and again while `work` lasts. */
-async function besides<T>(addr: string, work: Promise<T>): Promise<[T, readonly Fate[]]> {
-  let isOver = false;
-  const fates: Fate[] = [];
-  const visiting = (async () => {
-    while (!isOver) {
-      fates.push(await attempt(addr, versionTwo("198.51.100.1", 1 + fates.length % 60_000)));
-      await new Promise((resolve) => setTimeout(resolve, HONEST_MS));
-    }
-  })();
-  try {
-    return [await work, fates];
-  } finally {
-    isOver = true;
-    await visiting;
-  }
-}
-
 /** Warms the proxy up with a quarter of the storm, until its heaps have grown, then lets it blow. */
 async function weather({ addr, program }: Proxy, kind: StormKind, clients: number, seconds = 0) {
   await storm({ addr, kind, count: clients / 4, atOnce: AT_ONCE, seconds: seconds / 4 });
   const before = program.pssKib();
   const [result, honest] = await besides(
-    addr,
     storm({ addr, kind, count: clients, atOnce: AT_ONCE, seconds }),
+    (index) => attempt(addr, versionTwo("198.51.100.1", 1 + index % 60_000)),
   );
   const growth = program.pssKib() - before;
-  assert.ok(honest.length > 0);
   assert.equal(count(honest, "served"), honest.length, `${honest}`);
   assert.ok(growth < GROWTH_KIB_MAX, `${growth} KiB more after the storm`);
   assert.equal(program.workers().length, WORKERS);
