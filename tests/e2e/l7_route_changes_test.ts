@@ -24,7 +24,7 @@ const VERSIONS = ["h2", "http/1.1"] as const;
 const CHURN = 10;
 
 /** Answers `/open` when the test does, all else at once. */
-function gatedBackend(text: string): CodecBackend {
+function promptBackend(text: string): CodecBackend {
   return new CodecBackend({
     version: "h2",
     onHead: (stream) => {
@@ -71,7 +71,7 @@ Deno.test("a removed route drains: no new request comes, those that are open go 
   for (const version of VERSIONS) {
     await t.step(version, async () => {
       await using site = await openSite();
-      await using backend = gatedBackend("hello");
+      await using backend = promptBackend("hello");
       await using proxy = await start(site, backend);
       await using clients = await open(site, proxy.addr, version, backend);
       await using beside = await L7Peer.open(site, { addr: proxy.addr, name: OTHER }, version);
@@ -101,7 +101,7 @@ Deno.test("what a removed route has left after shutdown_timeout is cut with a RS
   for (const version of VERSIONS) {
     await t.step(version, async () => {
       await using site = await openSite();
-      await using backend = gatedBackend("hello");
+      await using backend = promptBackend("hello");
       await using proxy = await start(site, backend, { shutdown_timeout: "500ms" });
       await using clients = await open(site, proxy.addr, version, backend);
       await using admin = await adminOf(proxy.config.folder);
@@ -118,7 +118,7 @@ Deno.test("a removed route that keeps its connections answers what is open, and 
   for (const version of VERSIONS) {
     await t.step(version, async () => {
       await using site = await openSite();
-      await using backend = gatedBackend("hello");
+      await using backend = promptBackend("hello");
       await using proxy = await start(site, backend, { shutdown_timeout: "200ms" });
       await using clients = await open(site, proxy.addr, version, backend);
       await using admin = await adminOf(proxy.config.folder);
@@ -141,7 +141,7 @@ Deno.test("a removed route that closes its connections ends them at once, and it
   for (const version of VERSIONS) {
     await t.step(version, async () => {
       await using site = await openSite();
-      await using backend = gatedBackend("hello");
+      await using backend = promptBackend("hello");
       await using proxy = await start(site, backend);
       await using clients = await open(site, proxy.addr, version, backend);
       await using admin = await adminOf(proxy.config.folder);
@@ -162,8 +162,8 @@ Deno.test("changes of routes and certificates never drop a connection, and reque
   for (const version of VERSIONS) {
     await t.step(version, async () => {
       await using site = await openSite();
-      await using first = gatedBackend("first");
-      await using second = gatedBackend("second");
+      await using first = promptBackend("first");
+      await using second = promptBackend("second");
       await using proxy = await start(site, first);
       await using clients = await open(site, proxy.addr, version, first);
       await using admin = await adminOf(proxy.config.folder);

@@ -4,9 +4,10 @@ import { FrameType, PREFACE } from "../../src/http2/frames.ts";
 import type { Limits } from "../../src/state/limits.ts";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
 import { block, concat, frame, GET, POST, settings } from "../http2/raw_peer.ts";
-import { CodecBackend } from "./codec_backend.ts";
-import { type Client, Coupling } from "./coupling.ts";
+import type { Client } from "./coupling.ts";
 import { valuesOf } from "./heads.ts";
+import type { Answer } from "./http_peer.ts";
+import { Setting } from "./setting.ts";
 
 const END_STREAM = 0x1;
 const END_HEADERS = 0x4;
@@ -15,28 +16,12 @@ const BEGIN = concat(PREFACE, settings(), frame(FrameType.SETTINGS, ACK, 0));
 /** Answered at once: 421. */
 const REQUEST = ["GET / HTTP/1.1", "Host: other.test", "", ""].join("\r\n");
 
-interface Setting extends AsyncDisposable {
-  readonly far: CodecBackend;
-  readonly near: Coupling;
-}
-
 /** A backend that answers nothing under `/open`. */
 function open(limits: Partial<Limits>): Setting {
-  const far = new CodecBackend({
-    version: "h2",
-    onEnd: (stream) => {
-      if (stream.request!.path !== "/open") stream.respond(200, { text: "hello" });
-    },
-  });
-  const near = new Coupling({ port: far.port, limits });
-  return {
-    far,
-    near,
-    [Symbol.asyncDispose]: async () => {
-      await far[Symbol.asyncDispose]();
-      await near[Symbol.asyncDispose]();
-    },
+  const onEnd: Answer = (stream) => {
+    if (stream.request!.path !== "/open") stream.respond(200, { text: "hello" });
   };
+  return new Setting({ version: "h2", onEnd }, { limits });
 }
 
 /** A client of HTTP/2 whose bytes are all made by hand. */

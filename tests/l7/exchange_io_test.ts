@@ -1,35 +1,24 @@
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
-import { type BackendOptions, CodecBackend } from "./codec_backend.ts";
+import type { BackendOptions } from "./codec_backend.ts";
 import { Coupling, type CouplingOptions } from "./coupling.ts";
 import { valuesOf } from "./heads.ts";
+import type { Answer } from "./http_peer.ts";
+import { Setting } from "./setting.ts";
 
 const VERSIONS = ["h2", "http/1.1"] as const;
 const GRPC = ["content-type", "application/grpc", "te", "trailers"];
 
-interface Setting {
+/** What a test wants to be other than usual. */
+interface Wishes {
   readonly backend?: Partial<BackendOptions>;
-  readonly coupling?: Partial<CouplingOptions>;
+  readonly coupling?: Omit<CouplingOptions, "port">;
 }
 
-/** A backend of that version behind a coupling. */
-function open(version: "h2" | "http/1.1", { backend, coupling }: Setting = {}) {
-  const far = new CodecBackend({
-    version,
-    onEnd: (stream) => stream.respond(200, { text: "hello" }),
-    ...backend,
-  });
-  const l7 = { backendProtocol: version === "h2" ? "h2c" : version, ...coupling?.l7 } as const;
-  const near = new Coupling({ port: far.port, ...coupling, l7 });
-  return {
-    far,
-    near,
-    [Symbol.asyncDispose]: async () => {
-      await far[Symbol.asyncDispose]();
-      await near[Symbol.asyncDispose]();
-      assert.deepEqual(near.defects, []);
-    },
-  };
+/** A backend of that version that answers with a word. */
+function open(version: "h2" | "http/1.1", { backend, coupling }: Wishes = {}): Setting {
+  const onEnd: Answer = (stream) => stream.respond(200, { text: "hello" });
+  return new Setting({ version, onEnd, ...backend }, coupling);
 }
 
 Deno.test("an exchange couples any version with any: head, content both ways, keep-alive", async (t) => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { FLOOD_KINDS, floodCounter, isFloodKind, requestCounter } from "../../src/observe/counters.ts";
 import { FloodKind } from "../../src/http2/flood.ts";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
-import { CodecBackend } from "./codec_backend.ts";
-import { type Client, Coupling } from "./coupling.ts";
+import type { Client } from "./coupling.ts";
+import { Setting } from "./setting.ts";
 
 const PING = Uint8Array.of(0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8);
 
@@ -29,8 +29,8 @@ const FLOODS: readonly (readonly [string, (client: Client) => Promise<void>])[] 
 Deno.test("a flood ends its connection alone, is counted by its kind and costs the backend little", async (t) => {
   for (const [kind, flood] of FLOODS) {
     await t.step(kind, async () => {
-      const far = new CodecBackend({ version: "h2", onEnd: (stream) => stream.respond(200) });
-      const near = new Coupling({ port: far.port });
+      await using setting = new Setting({ version: "h2", onEnd: (stream) => stream.respond(200) });
+      const { far, near } = setting;
       const honest = near.client("h2");
       const before = honest.peer.ask({});
       await honest.peer.until("answer", () => before.isOver);
@@ -42,24 +42,20 @@ Deno.test("a flood ends its connection alone, is counted by its kind and costs t
       await honest.peer.until("answer", () => after.isOver);
       assert.equal(after.status, 200);
       assert.ok(far.streams.length < 2_000, `${far.streams.length} requests at the backend`);
-      await far[Symbol.asyncDispose]();
-      await near[Symbol.asyncDispose]();
     });
   }
 });
 
 Deno.test("every request is counted by its status class", async () => {
-  const far = new CodecBackend({
+  await using setting = new Setting({
     version: "h2",
     onEnd: (stream) => stream.respond(Number(stream.request!.path.slice(1))),
   });
-  const near = new Coupling({ port: far.port });
+  const { near } = setting;
   const { peer } = near.client("h2");
   const streams = ["/200", "/204", "/302", "/404", "/503"].map((path) => peer.ask({ path }));
   const misdirected = peer.ask({ authority: "other.test" });
   await peer.until("answers", () => [...streams, misdirected].every(({ isOver }) => isOver));
   const classes = [0, 200, 300, 400, 500].map((status) => near.column.counted(requestCounter(0, status)));
   assert.deepEqual(classes, [0, 2, 1, 2, 1]);
-  await far[Symbol.asyncDispose]();
-  await near[Symbol.asyncDispose]();
 });

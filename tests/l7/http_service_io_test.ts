@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { HttpService } from "../../src/l7/http_service.ts";
-import { CodecBackend } from "./codec_backend.ts";
-import { Coupling } from "./coupling.ts";
+import type { BackendOptions } from "./codec_backend.ts";
+import { Setting } from "./setting.ts";
 
 Deno.test("HttpService makes room for a backend connection by ending one that is idle", async () => {
-  const far = new CodecBackend({ version: "http/1.1", onEnd: (stream) => stream.respond(200) });
-  const near = new Coupling({ port: far.port, connectionsMax: 1, l7: { backendProtocol: "http/1.1" } });
+  const backend: BackendOptions = { version: "http/1.1", onEnd: (stream) => stream.respond(200) };
+  await using setting = new Setting(backend, { connectionsMax: 1 });
+  const { far, near } = setting;
   assert.ok(near.service instanceof HttpService);
   const { peer } = near.client("h2");
   const first = peer.ask({});
@@ -18,6 +19,4 @@ Deno.test("HttpService makes room for a backend connection by ending one that is
   const second = peer.ask({});
   await peer.until("answer", () => second.isOver);
   assert.equal(second.status, 200);
-  await far[Symbol.asyncDispose]();
-  await near[Symbol.asyncDispose]();
 });

@@ -1,28 +1,15 @@
 import assert from "node:assert/strict";
-import tls from "node:tls";
 import type { ConnectionContext } from "../../src/l7/http_plane.ts";
 import { terminate } from "../../src/l7/terminate.ts";
 import { loadNative } from "../../src/net/native.ts";
 import { ClientHelloReader } from "../../src/wire/client_hello.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
+import { certified } from "../support/certified.ts";
 import { clientHello } from "../support/client_hello.ts";
-import { CodecBackend } from "./codec_backend.ts";
 import { Coupling } from "./coupling.ts";
+import type { Answer } from "./http_peer.ts";
+import { Setting } from "./setting.ts";
 
 loadNative();
-
-async function certify() {
-  const authority = await CertificateAuthority.create();
-  const { certificate, key } = await authority.issue({ names: ["app.test"] });
-  return { authority, secureContext: tls.createSecureContext({ cert: certificate, key }) };
-}
-
-let certificates: ReturnType<typeof certify> | undefined;
-
-/** One authority and one certificate for all tests here, made by the first that needs them. */
-function certified(): ReturnType<typeof certify> {
-  return certificates ??= certify();
-}
 
 /** Accepts one connection of a client that offers `alpn`, reads its hello and terminates it. */
 async function serveOne(
@@ -51,13 +38,10 @@ async function serveOne(
 Deno.test("terminate() serves h2 and http/1.1 by ALPN, and without ALPN http/1.1", async (t) => {
   for (const alpn of [["http/1.1"], ["http/1.1", "unknown"], []]) {
     await t.step(alpn.join(" ") || "none", async () => {
-      const far = new CodecBackend({
-        version: "h2",
-        onEnd: (stream) => stream.respond(200, { text: "hello" }),
-      });
       const { secureContext } = await certified();
-      const near = new Coupling({ port: far.port, secureContext });
-      const { reason, context } = await serveOne(near, alpn, async (client) => {
+      const onEnd: Answer = (stream) => stream.respond(200, { text: "hello" });
+      await using setting = new Setting({ version: "h2", onEnd }, { secureContext });
+      const { reason, context } = await serveOne(setting.near, alpn, async (client) => {
         await client.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n"));
         const answer = new Uint8Array(1_024);
         const count = (await client.read(answer))!;
@@ -67,8 +51,6 @@ Deno.test("terminate() serves h2 and http/1.1 by ALPN, and without ALPN http/1.1
       });
       assert.equal(reason, "client_eof");
       assert.ok(context.bytesReceived > 0 && context.bytesSent > 0 && context.tlsMs! > 0);
-      await far[Symbol.asyncDispose]();
-      await near[Symbol.asyncDispose]();
     });
   }
 });
@@ -83,7 +65,7 @@ Deno.test("terminate() says why it doesn't serve", async (t) => {
   ] as const;
   for (const [expected, alpn, options] of rows) {
     await t.step(JSON.stringify(expected), async () => {
-      const near = new Coupling({ port: 1, ...options });
+      await using near = new Coupling({ port: 1, ...options });
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
       using socket = await listener.accept();
@@ -94,7 +76,6 @@ Deno.test("terminate() says why it doesn't serve", async (t) => {
       const reason = await terminate(near.service, context, bytes.subarray(0, bytes.length / 2));
       assert.deepEqual(reason, expected);
       assert.equal(client.remoteAddr.port, listener.addr.port);
-      await near[Symbol.asyncDispose]();
     });
   }
 });

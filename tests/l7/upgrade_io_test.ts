@@ -1,20 +1,17 @@
 import assert from "node:assert/strict";
 import { outboundRequest, requestIdOf } from "../../src/l7/request_rules.ts";
 import { acceptOf, Upgrade } from "../../src/l7/upgrade.ts";
-import { CodecBackend } from "./codec_backend.ts";
-import { Coupling } from "./coupling.ts";
 import { FACTS, OUR_ID, requestHead, valuesOf } from "./heads.ts";
-import type { HttpPeer, PeerStream } from "./http_peer.ts";
+import type { Answer, HttpPeer, PeerStream } from "./http_peer.ts";
+import { Setting } from "./setting.ts";
 
 const VERSIONS = ["h2", "http/1.1"] as const;
 /** RFC 6455 §1.3. */
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/** How a backend answers a handshake. */
-type Handshake = (stream: PeerStream) => void;
-
-const accept: Handshake = (stream) => {
+/** Takes a handshake. */
+const accept: Answer = (stream) => {
   const [key] = valuesOf(stream.request!.fields, "sec-websocket-key");
   if (key === undefined) stream.respond(200, { fields: ["sec-websocket-protocol", "chat"], isOpen: true });
   else {
@@ -23,22 +20,8 @@ const accept: Handshake = (stream) => {
   }
 };
 
-function open(backendVersion: "h2" | "http/1.1", onHead: Handshake, announces = true) {
-  const far = new CodecBackend({
-    version: backendVersion,
-    onHead,
-    http2: { enableConnectProtocol: announces },
-  });
-  const backendProtocol = backendVersion === "h2" ? "h2c" : backendVersion;
-  const near = new Coupling({ port: far.port, l7: { backendProtocol } });
-  return {
-    far,
-    near,
-    [Symbol.asyncDispose]: async () => {
-      await far[Symbol.asyncDispose]();
-      await near[Symbol.asyncDispose]();
-    },
-  };
+function open(version: "h2" | "http/1.1", onHead: Answer, announces = true): Setting {
+  return new Setting({ version, onHead, http2: { enableConnectProtocol: announces } });
 }
 
 /** Asks for a WebSocket as the version does it. */
@@ -106,7 +89,7 @@ Deno.test("a WebSocket opens between any two versions, and bytes pass both ways 
 });
 
 Deno.test("an answer that is no valid acceptance opens no tunnel", async (t) => {
-  const wrong: Handshake = (stream) => {
+  const wrong: Answer = (stream) => {
     const fields = [
       "connection",
       "upgrade",
@@ -117,7 +100,7 @@ Deno.test("an answer that is no valid acceptance opens no tunnel", async (t) => 
     ];
     stream.respond(101, { fields, isOpen: true });
   };
-  const rows: readonly (readonly [string, "h2" | "http/1.1", Handshake, number, number])[] = [
+  const rows: readonly (readonly [string, "h2" | "http/1.1", Answer, number, number])[] = [
     ["a wrong proof", "http/1.1", wrong, 502, 502],
     ["200", "http/1.1", (stream) => stream.respond(200, { text: "no" }), 502, 200],
     ["403", "http/1.1", (stream) => stream.respond(403, { text: "no" }), 403, 403],

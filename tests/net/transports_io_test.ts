@@ -8,7 +8,7 @@ import { acceptTls } from "../../src/net/tls_acceptor.ts";
 import { TlsTransport } from "../../src/net/tls_transport.ts";
 import type { Transport, TransportHandler } from "../../src/net/transport.ts";
 import { arrivals } from "../support/arrivals.ts";
-import { CertificateAuthority } from "../support/certificates.ts";
+import { certified } from "../support/certified.ts";
 
 const MIB = 1_048_576;
 loadNative();
@@ -80,19 +80,6 @@ const clear: Connect = async (tools) => {
   echo.transport.start();
   return { echo, client, released: Promise.resolve() };
 };
-
-async function certify() {
-  const authority = await CertificateAuthority.create();
-  const { certificate, key } = await authority.issue({ names: ["app.test"] });
-  return { authority, secureContext: tls.createSecureContext({ cert: certificate, key }) };
-}
-
-let certificates: ReturnType<typeof certify> | undefined;
-
-/** One authority and one certificate for all tests here, made by the first that needs them. */
-function certified(): ReturnType<typeof certify> {
-  return certificates ??= certify();
-}
 
 /** @param peekedBytes how much of the hello is read before TLS begins */
 async function secure(
