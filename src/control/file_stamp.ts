@@ -4,12 +4,15 @@
  * @module
  */
 
-/** Different for a file that was written or replaced; `none` for one that can't be looked at. */
+/** The stamp of a file that can't be looked at. */
+export const GONE = "none";
+
+/** Different for a file that was written or replaced; {@linkcode GONE} for one that can't be looked at. */
 export async function stampOf(path: string): Promise<string> {
   try {
     const { size, mtime, ino } = await Deno.stat(path);
     return `${ino} ${size} ${mtime?.getTime()}`;
   } catch {
-    return "none";
+    return GONE;
   }
 }

@@ -8,12 +8,7 @@ import { messageOf, ProxyError } from "../errors.ts";
 import { CountryDatabase, GEOIP_SLOT_BYTES, GEOIP_SLOTS } from "../net/geoip.ts";
 import { createMemoryFile, mapMemoryFile } from "../net/native.ts";
 import type { GeoipSlot, MemoryFile } from "../proxy/messages.ts";
-
-/** What a file was when it was read last. */
-interface FileStamp {
-  readonly sizeBytes: number;
-  readonly modifiedMs: number;
-}
+import { GONE, stampOf } from "./file_stamp.ts";
 
 /** One GeoIP file and its shared memory. */
 export class GeoipFile {
@@ -21,7 +16,8 @@ export class GeoipFile {
   readonly memoryFile: MemoryFile;
   readonly #path: string;
   readonly #memory: ArrayBuffer;
-  #stamp: FileStamp | undefined;
+  /** Of the file that was read last. */
+  #stamp = "";
   #open: { readonly slot: GeoipSlot; readonly database: CountryDatabase } | undefined;
 
   /**
@@ -51,7 +47,9 @@ export class GeoipFile {
    */
   async load(used?: GeoipSlot): Promise<GeoipSlot | undefined> {
     if (!this.isConfigured) return undefined;
-    const { bytes, stamp } = await readGeoip(this.#path);
+    // Before the reading: a file that changes meanwhile is read again later.
+    const stamp = await stampOf(this.#path);
+    const { bytes } = await readGeoip(this.#path);
     const offset = used?.offset === 0 ? GEOIP_SLOT_BYTES : 0;
     new Uint8Array(this.#memory, offset, bytes.length).set(bytes);
     this.#stamp = stamp;
@@ -75,12 +73,8 @@ export class GeoipFile {
   /** Whether the file is another one than the one that was read last. A file that has gone isn't. */
   async hasChanged(): Promise<boolean> {
     if (!this.isConfigured) return false;
-    try {
-      const stamp = stampOf(await Deno.stat(this.#path));
-      return stamp.sizeBytes !== this.#stamp?.sizeBytes || stamp.modifiedMs !== this.#stamp.modifiedMs;
-    } catch {
-      return false;
-    }
+    const stamp = await stampOf(this.#path);
+    return stamp !== GONE && stamp !== this.#stamp;
   }
 }
 
@@ -95,25 +89,20 @@ export async function readCountryDatabase(path: string): Promise<CountryDatabase
 
 interface ReadGeoip {
   readonly bytes: Uint8Array;
-  readonly stamp: FileStamp;
   readonly database: CountryDatabase;
 }
 
 async function readGeoip(path: string): Promise<ReadGeoip> {
   try {
-    const stamp = stampOf(await Deno.stat(path));
-    if (stamp.sizeBytes > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
+    const { size } = await Deno.stat(path);
+    if (size > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
     const bytes = await Deno.readFile(path);
     const database = new CountryDatabase(bytes, () => {});
     if (bytes.length > GEOIP_SLOT_BYTES) throw new RangeError(`larger than ${GEOIP_SLOT_BYTES} bytes`);
-    return { bytes, stamp, database };
+    return { bytes, database };
   } catch (error) {
     throw new ProxyError("unavailable", `cannot use the GeoIP database "${path}": ${messageOf(error)}`, {
       cause: error,
     });
   }
-}
-
-function stampOf({ size, mtime }: Deno.FileInfo): FileStamp {
-  return { sizeBytes: size, modifiedMs: mtime?.getTime() ?? 0 };
 }

@@ -4,13 +4,10 @@
  * @module
  */
 
+import { LINGER_BYTES, LINGER_MS } from "../net/transport.ts";
 import { type Reason, REASONS } from "../reasons.ts";
 import { tlsAlert } from "../wire/tls_alert.ts";
 import type { ClientConnection } from "./client_connection.ts";
-
-/** How long a refused client may go on sending, and how much, before it is closed on. */
-const LINGER_MS = 1_000;
-const LINGER_BYTES = 65_536;
 
 /**
  * Tells the client nothing (RST, FIN) or a TLS alert.

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The AlertDescriptions that the proxy sends or names (RFC 8446 §6, no_application_protocol RFC 7301 §3.2). */
+/** The AlertDescriptions of TLS 1.2 and 1.3 (RFC 8446 §6, no_application_protocol RFC 7301 §3.2). */
 export const TLS_ALERT_DESCRIPTIONS = {
   close_notify: 0,
   unexpected_message: 10,
@@ -58,17 +58,4 @@ const FATAL = 2;
 export function tlsAlert(description: number | TlsAlertDescription): Uint8Array {
   const code = typeof description === "number" ? description : TLS_ALERT_DESCRIPTIONS[description];
   return Uint8Array.of(ALERT, 3, 3, 0, 2, FATAL, code);
-}
-
-/**
- * The RFC's name of an alert, for logs.
- *
- * @param code an AlertDescription
- * @returns its name, or `alert_N` for a number without one
- */
-export function tlsAlertName(code: number): string {
-  for (const [name, value] of Object.entries(TLS_ALERT_DESCRIPTIONS)) {
-    if (value === code) return name;
-  }
-  return `alert_${code}`;
 }
