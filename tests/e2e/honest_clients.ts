@@ -26,12 +26,9 @@ export async function besides<Result, Visit>(
       await pause(BETWEEN_MS);
     } while (!isOver);
   })();
-  try {
-    return [await work, visits];
-  } finally {
-    isOver = true;
-    await visiting;
-  }
+  // Both at once: a visit that fails while the work goes on must fail the test, and not the whole run.
+  const [result] = await Promise.all([work.finally(() => isOver = true), visiting]);
+  return [result, visits];
 }
 
 /** An HTTP client's whole visit to a route, verified by `authority` (PEM): it is answered 200. */
