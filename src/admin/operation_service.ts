@@ -22,7 +22,7 @@ import type { ConnectionFilter as FilterMessage } from "./gen/mc_proxy/v1/connec
 import { eventMessage } from "./history.ts";
 import { look, mutation } from "./mutations.ts";
 import { findListener, invalid, readHostname, readListenAddress } from "./requests.ts";
-import { statusMessage } from "./status.ts";
+import { reloadMessage, statusMessage } from "./status.ts";
 
 type Service = ServiceImpl<typeof ProxyAdminService>;
 type Methods = Pick<
@@ -50,12 +50,7 @@ export function operationService(plane: ControlPlane): Methods {
     reload: mutation(plane, reload, async ({ expectedRevision }) => {
       requireRevision(expectedRevision, plane.served().revision);
       const outcomes = await plane.reload();
-      const results = outcomes.map(({ what, timeMs, problem }) => ({
-        what,
-        time: timestampFromMs(timeMs),
-        problem: problem ?? "",
-      }));
-      return { results, generation: plane.served().generation };
+      return { results: outcomes.map(reloadMessage), generation: plane.served().generation };
     }),
     createSnapshot: mutation(plane, createSnapshot, async ({ path, expectedRevision }, { signal }) => {
       requireRevision(expectedRevision, plane.served().revision);

@@ -14,9 +14,14 @@ import { type LimitRow, LIMITS } from "../state/limits.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { Listener, Route } from "../state/model.ts";
 import { durationOf } from "./answers.ts";
-import type { ControlPlane, WorkerPlace } from "./control_plane.ts";
+import type { ControlPlane, ReloadOutcome, WorkerPlace } from "./control_plane.ts";
 import { type Certificate, CertificateSchema } from "./gen/mc_proxy/v1/explain_pb.ts";
-import { type Status, StatusSchema } from "./gen/mc_proxy/v1/status_pb.ts";
+import {
+  type ReloadResult,
+  ReloadResultSchema,
+  type Status,
+  StatusSchema,
+} from "./gen/mc_proxy/v1/status_pb.ts";
 
 /** The status as an answer carries it. @param nowMs Unix ms */
 export function statusMessage(plane: ControlPlane, nowMs: number): Status {
@@ -62,11 +67,7 @@ export function statusMessage(plane: ControlPlane, nowMs: number): Status {
       const certificate = certificateMessage(plane, listener, route, nowMs);
       return certificate === undefined ? [] : [certificate];
     }),
-    reloads: plane.reloads().map(({ what, timeMs, problem }) => ({
-      what,
-      time: timestampFromMs(timeMs),
-      problem: problem ?? "",
-    })),
+    reloads: plane.reloads().map(reloadMessage),
     ...(pending !== undefined && {
       pendingConfirm: {
         revision: pending.revision,
@@ -75,6 +76,11 @@ export function statusMessage(plane: ControlPlane, nowMs: number): Status {
       },
     }),
   });
+}
+
+/** What came of reading files again. */
+export function reloadMessage({ what, timeMs, problem }: ReloadOutcome): ReloadResult {
+  return create(ReloadResultSchema, { what, time: timestampFromMs(timeMs), problem: problem ?? "" });
 }
 
 /** The certificate that a route shows; absent = it shows none because it is L4. */

@@ -29,17 +29,11 @@ import type {
 import { type ExplainResponse, RouteMatch, Standing, Verdict } from "../admin/gen/mc_proxy/v1/explain_pb.ts";
 import type { Status } from "../admin/gen/mc_proxy/v1/status_pb.ts";
 import { formatDuration } from "../config/duration.ts";
+import { alignColumns } from "./columns.ts";
 
 /** Rows in columns. */
 function table(rows: readonly (readonly string[])[]): string {
-  // Not by spreading: there may be more rows than a call takes arguments.
-  const widths = rows.reduce<number[]>(
-    (widest, row) => row.map((cell, column) => Math.max(cell.length, widest[column] ?? 0)),
-    [],
-  );
-  return rows.map((row) =>
-    `${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()}\n`
-  ).join("");
+  return alignColumns(rows).map((line) => `${line}\n`).join("");
 }
 
 /** Such as `1 route`, `2 routes`. */

@@ -6,6 +6,7 @@
 
 import { printable } from "../wire/printable.ts";
 import type { CheckReport } from "./check_report.ts";
+import { alignColumns } from "./columns.ts";
 
 /** What `mc-proxy version` says. */
 export interface VersionReport {
@@ -118,10 +119,4 @@ function renderLimits(limits: CheckReport["limits"]): readonly string[] {
   if (limits.length === 0) return ["limits: all at their defaults"];
   const rows = limits.map((limit) => [limit.key, limit.value, `(default ${limit.default})`]);
   return ["limits that differ from their defaults:", ...alignColumns(rows).map((row) => `  ${row}`)];
-}
-
-/** Pads all but the last cell of each row to its column's width. */
-function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }

@@ -34,7 +34,7 @@ const PURE: readonly RegExp[] = [
   /^src\/(wire|policy|state|http1|http2)\//,
   /^src\/(reasons|errors)\.ts$/,
   /^src\/config\/(?!load\.ts$)/,
-  /^src\/cli\/(admin_specs|admin_text|args|check_report|command_spec|completion|finding|local_specs|render|version)\.ts$/,
+  /^src\/cli\/(admin_specs|admin_text|args|check_report|columns|command_spec|completion|finding|local_specs|render|version)\.ts$/,
   /^src\/admin\/(answers|certificate_names|codec|decision|der|explain_warnings|explained_hello|extended_key_usage|requests)\.ts$/,
   /^src\/l7\/\w+_rules\.ts$/,
 ];
