@@ -21,6 +21,13 @@ export interface ReasonMeaning {
   readonly alert?: number;
 }
 
+// AlertDescriptions (RFC 8446 §6, no_application_protocol RFC 7301 §3.2).
+const RECORD_OVERFLOW = 22;
+const DECODE_ERROR = 50;
+const INTERNAL_ERROR = 80;
+const UNRECOGNIZED_NAME = 112;
+const NO_APPLICATION_PROTOCOL = 120;
+
 /** Every reason and its meaning. The order is part of the shared memory's layout: append only. */
 export const REASONS = {
   blocked_ip: { ending: "rst" },
@@ -31,16 +38,16 @@ export const REASONS = {
   killed: { ending: "rst" },
   drained: { ending: "rst" },
   loop: { ending: "rst" },
-  unknown_name: { ending: "alert", alert: 112 },
-  no_name: { ending: "alert", alert: 112 },
-  hello_malformed: { ending: "alert", alert: 50 },
-  hello_too_large: { ending: "alert", alert: 22 },
-  dial_failed: { ending: "alert", alert: 80 },
-  dial_timeout: { ending: "alert", alert: 80 },
+  unknown_name: { ending: "alert", alert: UNRECOGNIZED_NAME },
+  no_name: { ending: "alert", alert: UNRECOGNIZED_NAME },
+  hello_malformed: { ending: "alert", alert: DECODE_ERROR },
+  hello_too_large: { ending: "alert", alert: RECORD_OVERFLOW },
+  dial_failed: { ending: "alert", alert: INTERNAL_ERROR },
+  dial_timeout: { ending: "alert", alert: INTERNAL_ERROR },
   tls_failed: { ending: "alert" },
   tls_timeout: { ending: "alert" },
-  no_alpn: { ending: "alert", alert: 120 },
-  certificate_unusable: { ending: "alert", alert: 80 },
+  no_alpn: { ending: "alert", alert: NO_APPLICATION_PROTOCOL },
+  certificate_unusable: { ending: "alert", alert: INTERNAL_ERROR },
   not_tls: { ending: "close" },
   hello_timeout: { ending: "close" },
   hello_eof: { ending: "close" },

@@ -18,15 +18,6 @@ export interface ForwardingFacts {
   readonly backendScheme: "http" | "https";
 }
 
-/** Names that {@linkcode addForwarding} sets, each exactly once. */
-export const FORWARDING_NAMES: readonly string[] = [
-  "x-forwarded-for",
-  "x-real-ip",
-  "x-forwarded-proto",
-  "x-forwarded-host",
-  "x-forwarded-port",
-];
-
 /**
  * Appends the forwarding fields. Clients reach L7 routes over TLS only, so the protocol is always `https`.
  *

@@ -28,14 +28,13 @@ export async function relay(
   const { route, state } = connection;
   connection.endWhenIdle("idle", route?.idleTimeoutMs ?? state.limits.idleTimeoutMs);
   const ends: Ends = { first: undefined };
-  const upstream = sendUpstream(connection, backend, peeked, ends);
-  await sendDownstream(connection, backend, ends);
-  await upstream;
+  const toBackend = sendToBackend(connection, backend, peeked, ends);
+  await sendToClient(connection, backend, ends);
+  await toBackend;
   return connection.endedBy ?? ends.first ?? "internal";
 }
 
-/** Client to backend. */
-async function sendUpstream(
+async function sendToBackend(
   connection: ClientConnection,
   backend: Deno.TcpConn,
   peeked: Peeked,
@@ -73,8 +72,7 @@ async function sendUpstream(
   }
 }
 
-/** Backend to client. */
-async function sendDownstream(
+async function sendToClient(
   connection: ClientConnection,
   backend: Deno.TcpConn,
   ends: Ends,

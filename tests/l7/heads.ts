@@ -73,3 +73,12 @@ export function readHead(text: string): RequestHead | undefined {
   new Http1ServerConnection(handler).receive(Uint8Array.from(text, (char) => char.charCodeAt(0)), 0);
   return found;
 }
+
+/** The forwarding fields that a backend gets, each exactly once. */
+export const FORWARDING_NAMES: readonly string[] = [
+  "x-forwarded-for",
+  "x-real-ip",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+  "x-forwarded-port",
+];

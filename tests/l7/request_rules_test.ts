@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FORWARDING_NAMES } from "../../src/l7/forwarding_rules.ts";
 import {
   isGrpcRequest,
   isIdempotent,
@@ -11,7 +10,7 @@ import {
 } from "../../src/l7/request_rules.ts";
 import { isConnectionField } from "../../src/wire/http_fields.ts";
 import type { RequestHead } from "../../src/wire/http_handler.ts";
-import { FACTS, lines, OUR_ID, readHead, requestHead, valuesOf } from "./heads.ts";
+import { FACTS, FORWARDING_NAMES, lines, OUR_ID, readHead, requestHead, valuesOf } from "./heads.ts";
 
 /** What the proxy says of every request in {@linkcode FACTS}. */
 const OURS = [

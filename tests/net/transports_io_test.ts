@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import tls from "node:tls";
 import { ConnTransport } from "../../src/net/conn_transport.ts";
 import { Deadlines } from "../../src/net/deadlines.ts";
 import { loadNative } from "../../src/net/native.ts";
