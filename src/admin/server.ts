@@ -6,26 +6,23 @@
  */
 
 import { createServer, type Server, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { messageOf } from "../errors.ts";
-import { Deadline, Deadlines } from "../net/deadlines.ts";
+import { Deadlines } from "../net/deadlines.ts";
 import type { Validity } from "../net/certificates.ts";
 import { listeningDescriptors, peerCredentials, setCloseOnExec } from "../net/native.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
+import { TlsTransport } from "../net/tls_transport.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import { ByteBudget } from "./byte_budget.ts";
-import {
-  ANSWER_BYTES_MAX,
-  CONNECTIONS_MAX,
-  HANDSHAKE_MS,
-  HANDSHAKES_MAX,
-  REQUEST_BYTES_MAX,
-} from "./call_limits.ts";
+import { ANSWER_BYTES_MAX, CONNECTIONS_MAX, REQUEST_BYTES_MAX } from "./call_limits.ts";
 import { CallTurns } from "./call_turns.ts";
 import { ANYONE, type Caller } from "./caller.ts";
 import { GrpcSession } from "./grpc_session.ts";
+import { Handshakes } from "./handshakes.ts";
 import { AdminTls, shownBy, type ShownClient } from "./tls.ts";
 import { bindTcp } from "./tcp_socket.ts";
 import { bindUnixSocket, UNIX_PREFIX } from "./unix_socket.ts";
@@ -65,8 +62,7 @@ export class AdminServer {
   readonly #answers = new ByteBudget(ANSWER_BYTES_MAX);
   readonly #deadlines = new Deadlines();
   readonly #sessions = new Map<GrpcSession, Admitted>();
-  /** Oldest first. */
-  readonly #handshakes = new Set<Socket>();
+  readonly #handshakes = new Handshakes(this.#deadlines);
   /** Who is at the other end; over TLS it isn't told here. */
   readonly #sockets = new Map<Socket, Caller | undefined>();
   readonly #tls: AdminTls | undefined;
@@ -163,34 +159,16 @@ export class AdminServer {
     else this.#admit(socket, { client, shown: undefined, caller });
   }
 
-  /** Strangers can fill the places of handshakes, but keep nobody out for long: the oldest makes room. */
   #shake(tls: AdminTls, socket: Socket, client: string): void {
-    const [oldest] = this.#handshakes;
-    if (oldest !== undefined && this.#handshakes.size >= HANDSHAKES_MAX) {
-      // Its `close` comes when all that wait have been accepted, so it would be the oldest for all of them.
-      this.#handshakes.delete(oldest);
-      oldest.destroy();
-    }
-    this.#handshakes.add(socket);
-    const deadline = new Deadline(() => socket.destroy());
-    this.#deadlines.set(deadline, HANDSHAKE_MS);
-    const end = (): void => {
-      this.#handshakes.delete(socket);
-      this.#deadlines.clear(deadline);
-    };
-    tls.accept(socket, {
+    this.#handshakes.begin(tls, socket, {
       onSecure: (secure) => {
-        end();
         const shown = shownBy(secure);
         const caller = tls.callerOf(shown, this.#unixNow());
         if (typeof caller === "object") return this.#admit(secure, { client, shown, caller });
         this.#options.onRefused(client, caller);
         secure.destroy();
       },
-      onFailed: (detail) => {
-        end();
-        this.#options.onRefused(client, detail);
-      },
+      onFailed: (detail) => this.#options.onRefused(client, detail),
     });
   }
 
@@ -213,8 +191,12 @@ export class AdminServer {
       answers: this.#answers,
       turns: this.#turns,
       caller: admitted.caller,
-      openTransport: (handler) =>
-        new SocketTransport(socket, handler, { deadlines: this.#deadlines, reset: () => socket.destroy() }),
+      openTransport: (handler) => {
+        const options = { deadlines: this.#deadlines, reset: () => socket.destroy() };
+        return socket instanceof TLSSocket
+          ? new TlsTransport(socket, handler, options)
+          : new SocketTransport(socket, handler, options);
+      },
       now: () => performance.now(),
       onGone: (gone) => this.#sessions.delete(gone),
     });

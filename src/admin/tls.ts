@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import { createSecureContext, type DetailedPeerCertificate, type SecureContext, TLSSocket } from "node:tls";
 import { messageOf, ProxyError } from "../errors.ts";
 import { parseAuthorities, parseCertificatePair, type Validity } from "../net/certificates.ts";
+import { shakeInStretches } from "../net/tls_handle.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { ANYONE, type Caller } from "./caller.ts";
 import { DEPTH_MAX, judgeCertificate } from "./peer_certificate.ts";
@@ -69,6 +70,7 @@ export class AdminTls {
       ALPNProtocols: ["h2"],
       ...(authorities.length > 0 && { requestCert: true, rejectUnauthorized: true }),
     });
+    shakeInStretches(secure);
     let isSecure = false;
     let detail = "the client went away during the handshake";
     const end = (error?: Error): void => {
@@ -81,10 +83,13 @@ export class AdminTls {
     secure.on("close", () => socket.destroy());
     // The server's sockets stay half open: a client that leaves here would keep its place until the deadline.
     secure.on("end", () => isSecure || end());
-    secure.on("secure", () => {
-      isSecure = true;
-      onSecure(secure);
-    });
+    // Not amid the read that has ended the handshake: what comes with it is told first.
+    secure.on("secure", () =>
+      queueMicrotask(() => {
+        if (secure.destroyed || socket.destroyed) return;
+        isSecure = true;
+        onSecure(secure);
+      }));
     socket.on("close", () => {
       secure.destroy();
       if (!isSecure) onFailed(detail);

@@ -9,6 +9,7 @@ import net from "node:net";
 import tls, { type SecureContext, type TLSSocket } from "node:tls";
 import { HTTP_PROTOCOLS } from "../wire/http_handler.ts";
 import { descriptorOf, duplicateDescriptor } from "./native.ts";
+import { shakeInStretches } from "./tls_handle.ts";
 
 /** How a handshake ended. */
 export type TlsOutcome =
@@ -61,6 +62,7 @@ export function acceptTls(
     secureContext,
     ALPNProtocols: [...HTTP_PROTOCOLS],
   });
+  shakeInStretches(socket);
   const fail = (error?: Error): void => {
     if (error?.message.startsWith("peer is incompatible") === true) isIncompatible = true;
     socket.destroy();

@@ -5,63 +5,30 @@
  * @module
  */
 
-import process from "node:process";
 import type { TLSSocket } from "node:tls";
 import { SocketTransport, type SocketTransportOptions } from "./socket_transport.ts";
+import {
+  bytesOrError,
+  readInStretches,
+  type TlsHandle,
+  tlsHandleOf,
+  type WriteRequest,
+} from "./tls_handle.ts";
 import type { TransportHandler } from "./transport.ts";
 
 /** What the TLS library encrypts at once; more would be copied over and over until it has gone. */
 const WRITE_BYTES_MAX = 49_152;
 
-/** The stream handle under a socket, as `node:net` uses it (Node's `StreamBase`); a call gives 0 or an error's number. */
-interface StreamHandle {
-  /** Is looked up by `readStart`. What it tells stands in {@linkcode StreamState}. */
-  onread(this: StreamHandle): void;
-  readStart(): number;
-  readStop(): number;
-  /** Bytes are put there from now on, and not into an ArrayBuffer each, whose memory makes V8 collect all the time. */
-  useUserBuffer(buffer: Uint8Array): void;
-}
-
-interface TlsHandle extends StreamHandle {
-  /** The TCP connection, whose `onread` calls `receive`. */
-  readonly _nativeTcpHandle: StreamHandle;
-  /** Decrypts, and calls `onread`. */
-  receive(bytes: Uint8Array): void;
-  /** Has encrypted the bytes when it returns, and calls `oncomplete` once they are the kernel's. One at a time. */
-  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
-}
-
-interface WriteRequest {
-  readonly oncomplete: (status: number) => void;
-}
-
-/** What the last `onread` was about: bytes that were put into the buffer, or below zero the end or an error. */
-interface StreamState {
-  readonly streamBaseState: Int32Array;
-  readonly kReadBytesOrError: number;
-}
-
 /** What one read brings at most; what the runtime itself reads at once. */
 const READ_BYTES = 65_536;
 
 /** What all connections of a process read with: every read is over before the next begins. */
-class Reader {
-  readonly plain = new Uint8Array(READ_BYTES);
-  readonly cipher = new Uint8Array(READ_BYTES);
-  readonly #state: StreamState;
-
-  constructor() {
-    const { binding } = process as unknown as { binding(name: string): unknown };
-    this.#state = binding("stream_wrap") as StreamState;
-  }
-
-  get bytesOrError(): number {
-    return this.#state.streamBaseState[this.#state.kReadBytesOrError]!;
-  }
+interface Buffers {
+  readonly plain: Uint8Array;
+  readonly cipher: Uint8Array;
 }
 
-let reader: Reader | undefined;
+let buffers: Buffers | undefined;
 
 /** A TLS connection. Its socket keeps what is rare: the end of either side, errors, closing. */
 export class TlsTransport extends SocketTransport {
@@ -77,7 +44,7 @@ export class TlsTransport extends SocketTransport {
   /** Reads nothing yet. @param socket owned from now on @param handler gets all that happens @param options how it is ended */
   constructor(socket: TLSSocket, handler: TransportHandler, options: SocketTransportOptions) {
     super(socket, handler, options);
-    this.#handle = (socket as unknown as { readonly _handle: TlsHandle })._handle;
+    this.#handle = tlsHandleOf(socket);
   }
 
   /** Whether the write before this one has ended. */
@@ -100,8 +67,10 @@ export class TlsTransport extends SocketTransport {
 
   /** Takes what comes from the handle itself, past the stream. */
   protected override read(): void {
-    const { plain, cipher } = reader ??= new Reader();
-    const current = reader;
+    const { plain, cipher } = buffers ??= {
+      plain: new Uint8Array(READ_BYTES),
+      cipher: new Uint8Array(READ_BYTES),
+    };
     const { socket } = this;
     const handle = this.#handle;
     const tcp = handle._nativeTcpHandle;
@@ -114,23 +83,18 @@ export class TlsTransport extends SocketTransport {
     handle.useUserBuffer(plain);
     tcp.useUserBuffer(cipher);
     handle.onread = () => {
-      const count = current.bytesOrError;
+      const count = bytesOrError();
       if (count <= 0) onread.call(handle);
       else if (!socket.destroyed) this.took(plain.subarray(0, count));
     };
-    tcp.onread = () => {
-      const count = current.bytesOrError;
-      if (count <= 0) {
-        this.#isReading = false;
-        onTcpRead.call(tcp);
-      } else handle.receive(cipher.subarray(0, count));
-    };
     socket.resume();
-    tcp.readStop();
-    tcp.readStart();
-    handle.readStart();
     this.#isReading = true;
-    if (this.isPaused) this.stopReading();
+    readInStretches(socket, (count) => {
+      if (count > 0) return handle.receive(cipher.subarray(0, count));
+      this.#isReading = false;
+      onTcpRead.call(tcp);
+    }, () => this.isPaused);
+    handle.readStart();
   }
 
   /** Past the stream, which always flows: to stop it while a start of it brings bytes would have no effect. */

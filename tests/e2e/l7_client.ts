@@ -7,6 +7,7 @@
 
 import { once } from "node:events";
 import { connect, type TLSSocket } from "node:tls";
+import { arrivals } from "../support/arrivals.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -17,13 +18,21 @@ export class L7Client implements Disposable {
   readonly #socket: TLSSocket;
   readonly #name: string;
   #received = "";
+  readonly #arrivals = arrivals();
+  #error: Error | undefined;
 
   private constructor(socket: TLSSocket, name: string) {
     this.#socket = socket;
     this.#name = name;
     this.certificate = Uint8Array.from(socket.getPeerCertificate().raw).toBase64();
     socket.setEncoding("latin1");
-    socket.on("data", (text: string) => this.#received += text);
+    socket.on("data", (text: string) => {
+      this.#received += text;
+      this.#arrivals.notify();
+    });
+    socket.on("error", (error) => this.#error = error);
+    socket.on("end", () => this.#arrivals.notify());
+    socket.on("close", () => this.#arrivals.notify());
   }
 
   /** Connects to `addr` as `name`, verifying by `authority` (PEM); absent = takes any certificate. */
@@ -44,12 +53,14 @@ export class L7Client implements Disposable {
   /** Asks for `path`. @returns the status; rejects when the connection ends before the whole answer */
   async get(path: string): Promise<number> {
     this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: ${this.#name}\r\n\r\n`);
-    for (;;) {
+    const status = await this.#arrivals.until(() => {
       const status = this.#takeAnswer();
-      if (status !== undefined) return status;
-      if (this.#socket.readableEnded || this.#socket.destroyed) throw new Error("the connection has ended");
-      await Promise.race([once(this.#socket, "data"), once(this.#socket, "end")]);
-    }
+      const isEnded = this.#socket.readableEnded || this.#socket.destroyed;
+      if (status === undefined && isEnded) throw this.#error ?? new Error("the connection has ended");
+      return status;
+    }, TIMEOUT_MS);
+    if (status === undefined) throw new Error("no answer");
+    return status;
   }
 
   #takeAnswer(): number | undefined {
