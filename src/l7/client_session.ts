@@ -6,6 +6,7 @@
 
 import { Http2Connection } from "../http2/connection.ts";
 import { FloodKind } from "../http2/flood.ts";
+import { descriptorOf, isSocketDead } from "../net/native.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Reason } from "../reasons.ts";
 import { ErrorCode, type Fields, type HttpError, type RequestHead } from "../wire/http_handler.ts";
@@ -230,6 +231,11 @@ export class ClientSession extends HttpSession implements BufferHolder {
   protected look(nowMs: number): number {
     const { limits } = this.service.plane.state;
     if (this.isOver) return NEVER_MS;
+    // Who isn't read from because his backend takes nothing would be missed at stream_idle_timeout alone.
+    if (!this.wantsInput && isSocketDead(descriptorOf(this.context.socket) ?? -1)) {
+      this.context.end("client_reset");
+      return NEVER_MS;
+    }
     if (this.#drainedMs > 0 && !this.#isLastFixed && nowMs - this.#drainedMs >= GOAWAY_STEP_MS) {
       this.#isLastFixed = true;
       this.codec.goAway(ErrorCode.NO_ERROR);

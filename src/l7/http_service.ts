@@ -18,6 +18,8 @@ import type { HttpPlane } from "./http_plane.ts";
 import { Pool } from "./pool.ts";
 import { refusalEvent, requestEvent } from "./request_event.ts";
 
+/** Backends whose announcement is remembered; the first of more is forgotten, and announces itself again. */
+const ANNOUNCED_MAX = 16_384;
 const LOOK_MS_MIN = 50;
 const LOOK_MS_MAX = 1_000;
 
@@ -31,11 +33,11 @@ export class HttpService {
   readonly buffers: BufferBudget;
   /** Backend connections without a request, of shared pools and of clients' own, the longest idle first. */
   readonly idle: Set<BackendSession> = new Set();
-  /** Keys of backends that have announced extended CONNECT. */
-  readonly announcedConnect: Set<string> = new Set();
   /** New connections are told at once that they are the last. */
   isDraining = false;
   readonly #pools = new Map<string, Pool>();
+  /** Keys of backends that have announced extended CONNECT. */
+  readonly #announced = new Set<string>();
   #backends = 0;
   #lookMs = 0;
 
@@ -124,6 +126,24 @@ export class HttpService {
   /** Counts a connection that was ended as a flood. */
   countFlood(kind: string): void {
     if (isFloodKind(kind)) this.plane.column.count(floodCounter(kind));
+  }
+
+  /** A backend has announced extended CONNECT. */
+  announceConnect(key: string): void {
+    const announced = this.#announced;
+    if (announced.has(key)) return;
+    if (announced.size >= ANNOUNCED_MAX) {
+      for (const first of announced) {
+        announced.delete(first);
+        break;
+      }
+    }
+    announced.add(key);
+  }
+
+  /** Whether a backend has announced extended CONNECT. */
+  hasAnnouncedConnect(key: string): boolean {
+    return this.#announced.has(key);
   }
 
   /** Ends every backend connection after what is open on it. */

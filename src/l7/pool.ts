@@ -57,7 +57,7 @@ export class Pool {
 
   /** A connection may be able to take more. */
   ready(session: BackendSession, canExtendedConnect: boolean): void {
-    if (canExtendedConnect) this.service.announcedConnect.add(this.target.key);
+    if (canExtendedConnect) this.service.announceConnect(this.target.key);
     if (session.isOver) return;
     this.#serve(session);
     if (this.target.version === "h2") {

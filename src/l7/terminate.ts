@@ -38,6 +38,8 @@ export async function terminate(
   context: ConnectionContext,
   peeked: Uint8Array,
 ): Promise<Reason | TlsRefusal> {
+  // Ended in the turn in which its hello was read: its descriptor may be another's by now.
+  if (context.endedBy !== undefined) return context.endedBy;
   const { plane } = service;
   const hello = context.hello!;
   // The TLS library refuses an older one with an alert that says something else.

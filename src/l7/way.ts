@@ -97,7 +97,7 @@ export class Ways {
     const { route } = this.#context;
     if (route?.l7 === undefined) return false;
     const target = backendTarget(route, this.#service.plane);
-    return target.version === "http/1.1" || this.#service.announcedConnect.has(target.key);
+    return target.version === "http/1.1" || this.#service.hasAnnouncedConnect(target.key);
   }
 
   /** Ends the pools that are this connection's own. */

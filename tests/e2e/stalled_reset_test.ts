@@ -6,11 +6,15 @@
  */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
 import { descriptorOf, loadNative, resetSocket } from "../../src/net/native.ts";
 import { clientHello } from "../support/client_hello.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { openClient } from "../support/raw_client.ts";
 import { scriptedBackend } from "../support/scripted_backend.ts";
+import { openSite } from "./l7_site.ts";
 
 loadNative();
 const HELLO = clientHello({ serverName: "a.test" });
@@ -62,5 +66,25 @@ Deno.test("a client's RST ends the connection to a backend that doesn't read", a
       ended.resolve();
     },
   );
+  assert.equal(event!["reason"], "client_reset");
+});
+
+Deno.test("a client's RST ends an upload over HTTP/1.1 to a backend that doesn't read", async () => {
+  const ended = Promise.withResolvers<void>();
+  await using backend = scriptedBackend(() => ended.promise);
+  await using site = await openSite();
+  const routes = [site.route("h1.test", backend.addr, { backend_protocol: "http/1.1" })];
+  const [event] = await serveQuietly({ listeners: [{ routes }] }, async ({ addr, program }) => {
+    const [host, port] = addr.split(":");
+    const socket = net.connect({ host: host!, port: Number(port) });
+    const secured = tls.connect({ socket, servername: "h1.test", rejectUnauthorized: false });
+    secured.on("error", () => {});
+    await once(secured, "secureConnect");
+    secured.write("PUT / HTTP/1.1\r\nHost: h1.test\r\nContent-Length: 1000000000\r\n\r\n");
+    await fill((bytes) => new Promise((resolve) => secured.write(bytes, resolve)));
+    socket.resetAndDestroy();
+    await program.connectionEvent({}, NOTICED_MS);
+    ended.resolve();
+  });
   assert.equal(event!["reason"], "client_reset");
 });

@@ -111,7 +111,7 @@ export class Coupling implements AsyncDisposable {
     return {
       id: "test",
       listenerId: LISTENER_ID,
-      socket: undefined as unknown as Deno.TcpConn,
+      socket: {} as Deno.TcpConn,
       client: parseIpAddress("192.0.2.1")!,
       clientPort: 50_000,
       destination: { host: "127.0.0.1", port: 443 },

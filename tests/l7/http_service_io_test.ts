@@ -20,3 +20,13 @@ Deno.test("HttpService makes room for a backend connection by ending one that is
   await peer.until("answer", () => second.isOver);
   assert.equal(second.status, 200);
 });
+
+Deno.test("HttpService remembers of a great many backends who has announced extended CONNECT last", async () => {
+  const near = new Coupling({ port: 1 });
+  const { service } = near;
+  const count = 20_000;
+  for (let backend = 0; backend < count; backend++) service.announceConnect(`${backend}`);
+  assert.equal(service.hasAnnouncedConnect(`${count - 1}`), true);
+  assert.equal(service.hasAnnouncedConnect("0"), false);
+  await near[Symbol.asyncDispose]();
+});

@@ -79,3 +79,19 @@ Deno.test("terminate() says why it doesn't serve", async (t) => {
     });
   }
 });
+
+Deno.test("terminate() leaves a connection alone that was ended in the turn in which its hello came", async () => {
+  const { secureContext } = await certified();
+  const near = new Coupling({ port: 1, secureContext });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const socket = await listener.accept();
+  const bytes = clientHello({ serverName: "app.test", alpn: ["h2"] });
+  const outcome = new ClientHelloReader().push(bytes);
+  assert.ok(outcome.kind === "hello");
+  socket.close();
+  const context = near.context({ socket, hello: outcome.hello, endedBy: "killed" });
+  assert.equal(await terminate(near.service, context, bytes), "killed");
+  assert.equal(await client.read(new Uint8Array(1)), null);
+  await near[Symbol.asyncDispose]();
+});

@@ -57,7 +57,7 @@ Deno.test("a WebSocket opens between any two versions, and bytes pass both ways 
       await t.step(`${clientVersion} to ${backendVersion}`, async () => {
         await using setting = open(backendVersion, accept);
         if (backendVersion === "h2") {
-          setting.near.service.announcedConnect.add(`127.0.0.1:${setting.far.port} h2`);
+          setting.near.service.announceConnect(`127.0.0.1:${setting.far.port} h2`);
         }
         const { peer } = setting.near.client(clientVersion);
         if (clientVersion === "h2") {
@@ -109,7 +109,7 @@ Deno.test("an answer that is no valid acceptance opens no tunnel", async (t) => 
   for (const [name, version, onHead, toHttp2, toHttp1] of rows) {
     await t.step(name, async () => {
       await using setting = open(version, onHead);
-      setting.near.service.announcedConnect.add(`127.0.0.1:${setting.far.port} h2`);
+      setting.near.service.announceConnect(`127.0.0.1:${setting.far.port} h2`);
       for (const clientVersion of VERSIONS) {
         const { peer } = setting.near.client(clientVersion);
         if (clientVersion === "h2") {
