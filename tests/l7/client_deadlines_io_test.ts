@@ -208,7 +208,7 @@ Deno.test("a client that doesn't read what it is owed is cut off when its HTTP i
       const received = await setting.far.until("stream", () => setting.far.streams[1]);
       received.respond(200, { isOpen: true });
       for (let part = 0; part < 20; part++) received.send(new Uint8Array(65_536));
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      while (!client.session.codec.hasOutput) await new Promise((resolve) => setTimeout(resolve, 5));
       end(client);
       assert.equal(await within(client.ended, "end"), reason);
       assert.equal(client.wasReset, true);
