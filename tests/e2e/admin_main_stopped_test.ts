@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import { BATCH_EVENTS, BATCHES_OUTSTANDING_MAX } from "../../src/proxy/messages.ts";
 import { echoBackend } from "../support/backends.ts";
 import { clientHello } from "../support/client_hello.ts";
-import { pssKib } from "../support/processes.ts";
+import { anonymousKib } from "../support/processes.ts";
 import { parsePrometheusText } from "../support/prometheus_text.ts";
 import { startProxy } from "../support/proxy.ts";
 import { exchange } from "../support/raw_client.ts";
@@ -54,12 +54,12 @@ Deno.test("5,000 connections and open streams don't feel that the main process s
   const [worker] = program.workers();
   await using stream = await EchoStream.open(proxy);
   assert.equal(await connections(addr, 500), 500);
-  const before = pssKib(worker!);
+  const before = anonymousKib(worker!);
   program.signal("SIGSTOP");
   try {
     assert.equal(await connections(addr, CONNECTIONS), CONNECTIONS);
     await stream!.turns();
-    const growth = pssKib(worker!) - before;
+    const growth = anonymousKib(worker!) - before;
     assert.ok(growth < GROWTH_KIB_MAX, `the worker has grown by ${growth} KiB`);
   } finally {
     program.signal("SIGCONT");

@@ -1,7 +1,7 @@
 /**
  * Goal: a connection to the admin API leaves nothing behind in the main process.
  * Method: the real program; 500 connections one after the other (5,000 with MC_PROXY_TEST_FULL), a call on each, over the
- * Unix socket and over mutual TLS; the resident memory of the last third beside that of the middle third.
+ * Unix socket and over mutual TLS; its memory in the last third beside that of the middle third.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 
 import { type ClientSettings, connectAdmin } from "../../src/admin/client.ts";
-import { descriptorCount } from "../support/processes.ts";
+import { anonymousKib, descriptorCount } from "../support/processes.ts";
 import { print } from "../support/print.ts";
 import { startProxy } from "../support/proxy.ts";
 import { ADMIN_SOCKET } from "./admin_api.ts";
@@ -17,22 +17,23 @@ import { AdminSite } from "./admin_tls_site.ts";
 import { eventually } from "./eventually.ts";
 
 const CONNECTIONS = Deno.env.has("MC_PROXY_TEST_FULL") ? 5_000 : 500;
+/** What a heap may happen to keep. A connection whose TLS is left behind costs 60 KiB, of 167 from third to third. */
+const GROWTH_KIB_MAX = 4 * 1_024;
 
-/** Resident memory of `pid` after each of many connections, by thirds, in KiB. */
+/** Memory of `pid` after each of many connections, by thirds, in KiB. */
 async function thirds(pid: number, settings: ClientSettings): Promise<number[]> {
   const sums = [0, 0, 0];
   for (let index = 0; index < CONNECTIONS; index++) {
     await using admin = await connectAdmin(settings);
     await admin.api.listRoutes({});
-    const status = await Deno.readTextFile(`/proc/${pid}/status`);
-    sums[Math.floor(index * 3 / CONNECTIONS)]! += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]);
+    sums[Math.floor(index * 3 / CONNECTIONS)]! += anonymousKib(pid);
   }
   return sums.map((sum) => Math.round(sum * 3 / CONNECTIONS));
 }
 
 function assertFlat([first, middle, last]: readonly number[]): void {
   const text = `${CONNECTIONS} connections: ${first}, ${middle}, ${last} KiB`;
-  assert.ok(last! <= middle! * 1.05, text);
+  assert.ok(last! - middle! < GROWTH_KIB_MAX, text);
   if (CONNECTIONS > 500) print(text);
 }
 

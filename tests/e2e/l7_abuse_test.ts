@@ -9,7 +9,7 @@
 
 import assert from "node:assert/strict";
 import tls from "node:tls";
-import { pssKib } from "../support/processes.ts";
+import { anonymousKib } from "../support/processes.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
 import { eventually } from "./eventually.ts";
@@ -127,7 +127,7 @@ Deno.test("spoiled TLS of every kind, at every stage and in both versions, leave
   const visit = () => visitOverHttp(addr, NAME, site.authority);
   await besides(attacks(mangler, extents, 1), visit);
   await settled(proxy);
-  const before = workers.map((pid) => ({ sockets: socketCount(pid), kib: pssKib(pid) }));
+  const before = workers.map((pid) => ({ sockets: socketCount(pid), kib: anonymousKib(pid) }));
   const [made, visits] = await besides(attacks(mangler, extents, ROUNDS), visit);
   assert.ok(made >= ROUNDS * 2 * 11 * SPOILINGS.length && visits.length >= ROUNDS);
   await settled(proxy);
@@ -135,7 +135,7 @@ Deno.test("spoiled TLS of every kind, at every stage and in both versions, leave
     "every socket given back",
     () => workers.every((pid, at) => socketCount(pid) <= before[at]!.sockets),
   );
-  const growth = workers.map((pid, at) => pssKib(pid) - before[at]!.kib);
+  const growth = workers.map((pid, at) => anonymousKib(pid) - before[at]!.kib);
   assert.ok(growth.every((kib) => kib < GROWTH_KIB_MAX), `${growth} KiB more after ${made} attacks`);
   assert.deepEqual(program.workers(), workers);
   const connections = await stopQuietly(proxy);

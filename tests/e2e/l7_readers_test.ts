@@ -16,7 +16,7 @@ import { floodCounter } from "../../src/observe/counters.ts";
 import { CodecBackend } from "../l7/codec_backend.ts";
 import { fillPattern, patternSha256 } from "../support/pattern.ts";
 import { print } from "../support/print.ts";
-import { pssKib } from "../support/processes.ts";
+import { anonymousKib } from "../support/processes.ts";
 import { startProxy } from "../support/proxy.ts";
 import { serveQuietly, stopQuietly } from "../support/quiet.ts";
 import { ErrorCode } from "../../src/wire/http_handler.ts";
@@ -75,7 +75,7 @@ Deno.test("a hundred connections of a hundred streams without a window hold what
       await using proxy = await startProxy({ listeners: [{ routes: [route] }], proxy: { workers: 2 } });
       const { program, addr } = proxy;
       const workers = program.workers();
-      const memory = () => workers.reduce((sum, pid) => sum + pssKib(pid), 0);
+      const memory = () => workers.reduce((sum, pid) => sum + anonymousKib(pid), 0);
       const before = memory();
       const clients: Http2Client[] = [];
       try {
@@ -111,7 +111,7 @@ Deno.test("more stalled connections than a worker may hold cost it no more, and 
   await using proxy = await startProxy({ listeners: [{ routes: [route] }], proxy: { workers: 1 } });
   const { program, addr } = proxy;
   const [worker] = program.workers();
-  const before = pssKib(worker!);
+  const before = anonymousKib(worker!);
   const clients: Http2Client[] = [];
   try {
     let served = 0;
@@ -123,7 +123,7 @@ Deno.test("more stalled connections than a worker may hold cost it no more, and 
       if (opened % 10 !== 9) continue;
       await visitOverHttp(addr, NAME, authority);
       served++;
-      const growth = pssKib(worker!) - before;
+      const growth = anonymousKib(worker!) - before;
       const open = clients.filter(({ isEnded }) => !isEnded).length;
 
       assert.ok(growth <= WORKER_KIB_MAX + open * CONNECTION_KIB + HEAP_KIB, `${growth} KiB of ${open} open`);
@@ -172,7 +172,7 @@ Deno.test("connections that come and go leave the workers' memory where it was",
     const samples = 10;
     for (let sample = 0; sample < samples; sample++) {
       await visits(Math.ceil(total / 3 / samples));
-      sum += workers.reduce((kib, pid) => kib + pssKib(pid), 0);
+      sum += workers.reduce((kib, pid) => kib + anonymousKib(pid), 0);
     }
     return sum / samples;
   };

@@ -19,7 +19,7 @@ import { bytes, clientHello, latin1 } from "../support/client_hello.ts";
 import type { LogEvent } from "../support/program.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { fillPattern, patternSha256 } from "../support/pattern.ts";
-import { pssKib } from "../support/processes.ts";
+import { anonymousKib } from "../support/processes.ts";
 import { serveQuietly } from "../support/quiet.ts";
 import { openClient, type RawClient } from "../support/raw_client.ts";
 import { readToFin, scriptedBackend, writeWhole } from "../support/scripted_backend.ts";
@@ -211,7 +211,7 @@ Deno.test("a slow reader holds its sender up and costs the proxy no memory", asy
   const check = async (flow: Flow, { program }: Proxy, beforeKib: number) => {
     await flow.stalled();
     assert.ok(flow.sent < STALL_BYTES_MAX, `${flow.sent} bytes are held`);
-    const grownKib = pssKib(program.workers()[0]!) - beforeKib;
+    const grownKib = anonymousKib(program.workers()[0]!) - beforeKib;
     assert.ok(grownKib < WORKER_KIB_MAX, `the worker has grown by ${grownKib} KiB`);
   };
   await t.step("a slow client", async () => {
@@ -224,7 +224,7 @@ Deno.test("a slow reader holds its sender up and costs the proxy no memory", asy
       await readToFin(connection);
     });
     await serve(backend, async (client, proxy) => {
-      const beforeKib = pssKib(proxy.program.workers()[0]!);
+      const beforeKib = anonymousKib(proxy.program.workers()[0]!);
       await check(await flow.promise, proxy, beforeKib);
       const wanted = { bytes: STREAM_BYTES, sha256: patternSha256(STREAM_BYTES), end: "fin" };
       assert.deepEqual(await client.digestToEnd(60_000), wanted);
@@ -238,7 +238,7 @@ Deno.test("a slow reader holds its sender up and costs the proxy no memory", asy
       await readToFin(connection);
     });
     const event = await serve(backend, async (client, proxy) => {
-      const beforeKib = pssKib(proxy.program.workers()[0]!);
+      const beforeKib = anonymousKib(proxy.program.workers()[0]!);
       const flow = new Flow((bytes) => client.send(bytes));
       await check(flow, proxy, beforeKib);
       held.resolve();

@@ -39,12 +39,12 @@ function tables(backend: Backend, firewall: Record<string, unknown>): ProxyTable
 /** Warms the proxy up with a quarter of the storm, until its heaps have grown, then lets it blow. */
 async function weather({ addr, program }: Proxy, kind: StormKind, clients: number, seconds = 0) {
   await storm({ addr, kind, count: clients / 4, atOnce: AT_ONCE, seconds: seconds / 4 });
-  const before = program.pssKib();
+  const before = program.anonymousKib();
   const [result, honest] = await besides(
     storm({ addr, kind, count: clients, atOnce: AT_ONCE, seconds }),
     (index) => attempt(addr, versionTwo("198.51.100.1", 1 + index % 60_000)),
   );
-  const growth = program.pssKib() - before;
+  const growth = program.anonymousKib() - before;
   assert.equal(count(honest, "served"), honest.length, `${honest}`);
   assert.ok(growth < GROWTH_KIB_MAX, `${growth} KiB more after the storm`);
   assert.equal(program.workers().length, WORKERS);

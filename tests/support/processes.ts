@@ -62,6 +62,15 @@ export function pssKib(pid: number): number {
   return Number(match?.[1] ?? 0);
 }
 
+/**
+ * Memory that isn't a file's (proc(5), smaps_rollup, Anonymous): heaps and stacks, in KiB; 0 when the process is gone.
+ * For growth: a process's share of the program's own pages changes with every other process that runs the program.
+ */
+export function anonymousKib(pid: number): number {
+  const match = /^Anonymous:\s+(\d+) kB$/m.exec(readProc(`/proc/${pid}/smaps_rollup`) ?? "");
+  return Number(match?.[1] ?? 0);
+}
+
 /** CPU time so far; zeros when the process is gone. */
 export function cpuTime(pid: number): CpuTime {
   const stat = readProc(`/proc/${pid}/stat`);

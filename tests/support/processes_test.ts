@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  anonymousKib,
   childrenOf,
   commandLine,
   cpuTime,
@@ -51,16 +52,30 @@ Deno.test("descriptorCount() and descriptors() see one more open file", () => {
   assert.ok([...descriptors(Deno.pid).values()].some((path) => path.endsWith("processes_test.ts")));
 });
 
-Deno.test("pssKib() is between a MiB and what the machine has", () => {
-  const kib = pssKib(Deno.pid);
-  assert.ok(kib > 1_024 && kib < Deno.systemMemoryInfo().total / 1_024, `${kib} KiB`);
+Deno.test("pssKib() and anonymousKib() are between a MiB and what the machine has", () => {
+  for (const kib of [pssKib(Deno.pid), anonymousKib(Deno.pid)]) {
+    assert.ok(kib > 1_024 && kib < Deno.systemMemoryInfo().total / 1_024, `${kib} KiB`);
+  }
+});
+
+Deno.test("anonymousKib() counts what a process holds, and nothing of a program that others run as well", async () => {
+  const heldBytes = 64 * 1_048_576;
+  const before = anonymousKib(Deno.pid);
+  const held = new Uint8Array(heldBytes).fill(1);
+  const grownKib = anonymousKib(Deno.pid) - before;
+  assert.ok(grownKib * 1_024 > held.length * 0.9, `${grownKib} KiB`);
+  const child = new Deno.Command("/bin/sleep", { args: ["60"] }).spawn();
+  while (commandLine(child.pid)[0] !== "/bin/sleep") await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.ok(anonymousKib(child.pid) < pssKib(child.pid));
+  child.kill("SIGKILL");
+  await child.status;
 });
 
 Deno.test("readings of a process that isn't there are empty", async () => {
   assert.deepEqual(childrenOf(PID_NEVER), []);
   assert.deepEqual(commandLine(PID_NEVER), []);
   assert.equal(descriptorCount(PID_NEVER), 0);
-  assert.equal(pssKib(PID_NEVER), 0);
+  assert.deepEqual([pssKib(PID_NEVER), anonymousKib(PID_NEVER)], [0, 0]);
   assert.deepEqual(cpuTime(PID_NEVER), { userSeconds: 0, systemSeconds: 0 });
   signalProcess(PID_NEVER, "SIGTERM");
   await gone(PID_NEVER);

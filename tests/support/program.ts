@@ -7,7 +7,7 @@
 
 import { type Arrivals, arrivals } from "./arrivals.ts";
 import { LineReader } from "./line_reader.ts";
-import { childrenOf, commandLine, gone, processTree, pssKib, signalProcess } from "./processes.ts";
+import { anonymousKib, childrenOf, commandLine, gone, processTree, signalProcess } from "./processes.ts";
 import { type ProgramCommand, programCommand, PROJECT_FOLDER } from "./program_command.ts";
 
 /** One line of the program's JSON log. */
@@ -147,9 +147,9 @@ export class Program implements AsyncDisposable {
     return workers;
   }
 
-  /** Proportional set size of main and all of its children, in KiB. */
-  pssKib(): number {
-    return processTree(this.pid).reduce((sum, pid) => sum + pssKib(pid), 0);
+  /** What main and all of its children hold in memory that isn't a file's, in KiB. */
+  anonymousKib(): number {
+    return processTree(this.pid).reduce((sum, pid) => sum + anonymousKib(pid), 0);
   }
 
   /** Sends a signal to the main process alone. */
