@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { HttpService } from "../../src/l7/http_service.ts";
 import type { BackendOptions } from "./codec_backend.ts";
+import { Coupling } from "./coupling.ts";
 import { Setting } from "./setting.ts";
 
 Deno.test("HttpService makes room for a backend connection by ending one that is idle", async () => {
