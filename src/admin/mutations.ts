@@ -120,7 +120,12 @@ async function once<Input extends DescMessage, Output extends DescMessage>(
     timeMs: Date.now(),
   });
   const answer = await work(request, { author, signal, keep });
-  store.keepAnswer(keep(answer));
+  try {
+    store.keepAnswer(keep(answer));
+  } catch (error) {
+    // A full disk, say: the call was made, and must not be told as failed because its answer can't be kept.
+    if (!(error instanceof ProxyError)) throw error;
+  }
   return answer;
 }
 
