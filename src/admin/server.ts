@@ -132,9 +132,11 @@ export class AdminServer {
 
   /** The runtime accepts nothing any more on a socket that once had no descriptor for a client. */
   #watchAccepting(): void {
-    const state = this.#accepting?.look();
+    if (this.#relistening !== undefined) return;
+    // None = listening again has failed, and is tried again.
+    const state = this.#server === undefined ? "stalled" : this.#accepting?.look();
     if (state === "out of descriptors") this.#options.onRefused("?", "accepting failed: out of descriptors");
-    if (state !== "stalled" || this.#relistening !== undefined) return;
+    if (state !== "stalled") return;
     this.#server?.close();
     this.#server = undefined;
     this.#relistening = this.#listen()

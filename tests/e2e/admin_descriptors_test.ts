@@ -14,22 +14,24 @@ import { limitDescriptors, lowestFree } from "../support/descriptor_limit.ts";
 import { freePort } from "../support/ports.ts";
 import { signalProcess } from "../support/processes.ts";
 import { startProxy } from "../support/proxy.ts";
-import { ADMIN_SOCKET } from "./admin_api.ts";
 import { EchoStream, SERVER_NAME } from "./echo_stream.ts";
 import { eventually } from "./eventually.ts";
 
-type Connect = (folder: string) => Promise<Deno.Conn>;
-
-async function check(grpc: { addr: string; insecure?: boolean }, connect: Connect): Promise<void> {
+/** @param socketFolder of the admin API's Unix socket; it goes meanwhile, and comes back later than descriptors do */
+async function check(
+  grpc: { addr: string; insecure?: boolean },
+  connect: () => Promise<Deno.Conn>,
+  socketFolder?: string,
+): Promise<void> {
   await using backend = echoBackend();
   await using proxy = await startProxy({
     listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
     grpc,
     proxy: { workers: 1 },
   });
-  const { program, config: { folder } } = proxy;
+  const { program } = proxy;
   await limitDescriptors(program.pid, lowestFree(program.pid));
-  const clients = await Promise.all(Array.from({ length: 5 }, () => connect(folder)));
+  const clients = await Promise.all(Array.from({ length: 5 }, connect));
   try {
     const isRefusal = ({ event }: { readonly event?: unknown }) => event === "admin_refused";
     const { detail } = await program.event(isRefusal, 20_000);
@@ -45,12 +47,16 @@ async function check(grpc: { addr: string; insecure?: boolean }, connect: Connec
   } finally {
     for (const client of clients) client.close();
   }
+  if (socketFolder !== undefined) await Deno.remove(socketFolder, { recursive: true });
   await limitDescriptors(program.pid, 4_096);
+  if (socketFolder !== undefined) {
+    await program.event(({ detail }) => /^listening failed: /.test(`${detail}`), 20_000);
+    await Deno.mkdir(socketFolder);
+  }
   await program.event(({ event }) => event === "worker_replaced", 20_000);
   await using stream = await EchoStream.open(proxy);
   await stream!.stop();
-  const addr = grpc.addr.replace("unix:", `unix:${folder}/`);
-  const settings = { addr, tlsCert: "", serverCa: "", clientCert: "", clientKey: "" };
+  const settings = { addr: grpc.addr, tlsCert: "", serverCa: "", clientCert: "", clientKey: "" };
   // Whoever waited while the socket is opened anew is reset.
   await eventually("a healthy answer", async () => {
     try {
@@ -67,8 +73,10 @@ async function check(grpc: { addr: string; insecure?: boolean }, connect: Connec
 
 Deno.test("a main process without descriptors goes on, and recovers when there are some", async () => {
   const port = freePort();
+  const folder = await Deno.makeTempDir({ prefix: "mc-proxy-socket-" });
+  const path = `${folder}/admin.sock`;
   await Promise.all([
-    check(ADMIN_SOCKET, (folder) => Deno.connect({ transport: "unix", path: `${folder}/admin.sock` })),
+    check({ addr: `unix:${path}` }, () => Deno.connect({ transport: "unix", path }), folder),
     check({ addr: `127.0.0.1:${port}`, insecure: true }, () => Deno.connect({ port })),
-  ]);
+  ]).finally(() => Deno.remove(folder, { recursive: true }));
 });
