@@ -13,7 +13,6 @@ import { type PlacedRule, readFirewall } from "./firewall.ts";
 import { readGrpc } from "./grpc.ts";
 import type { ConfigIssue } from "./issue.ts";
 import { readListeners } from "./listeners.ts";
-import { NOT_YET, type NotYet } from "./not_yet.ts";
 import { DATABASE, HTTP, LOG, METRICS, PROXY, SECTIONS, TOP } from "./schema.ts";
 import { type Reading, readTable } from "./table.ts";
 
@@ -36,8 +35,6 @@ export type ParsedConfig =
 export interface ParseOptions {
   /** Absolute path of the TOML file's folder, which relative paths start from. */
   readonly folder: string;
-  /** Keys without their feature. @default {NOT_YET} */
-  readonly notYet?: readonly NotYet[];
 }
 
 /** Tables and lists inside each other; the file's own keys need four. */
@@ -55,7 +52,6 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   if (toml.issue !== undefined) return { issues: [toml.issue] };
   const reading: Reading = {
     folder: options.folder,
-    notYet: options.notYet ?? NOT_YET,
     keysElsewhere: KEYS_ELSEWHERE,
     issues: [],
     warnings: [],

@@ -7,7 +7,6 @@
 import { type ConfigIssue, describeValue } from "./issue.ts";
 import type { Key, Kind, ScalarKey, Values } from "./key.ts";
 import { nearest } from "./nearest.ts";
-import type { NotYet } from "./not_yet.ts";
 
 /** One section of the file: its name, its keys, and the names of the tables inside it. */
 export interface Section<Keys extends Record<string, Key> = Record<string, Key>> {
@@ -23,8 +22,6 @@ export interface Section<Keys extends Record<string, Key> = Record<string, Key>>
 export interface Reading {
   /** Absolute path of the TOML file's folder. */
   readonly folder: string;
-  /** Keys without their feature. */
-  readonly notYet: readonly NotYet[];
   /** Other sections' keys, `[proxy] idle_timeout` by `idle_timeout`: the hint for a key in the wrong place. */
   readonly keysElsewhere: ReadonlyMap<string, string>;
   /** Grows with every mistake. */
@@ -68,15 +65,12 @@ export function readTable<Keys extends Record<string, Key>>(
   if (raw !== undefined && table === undefined) {
     reading.issues.push({ path: at, wanted: `a table [${section.name}]`, got: describeValue(raw) });
   }
-  if (table !== undefined) {
-    refuseUnknownKeys(reading, section, table, at);
-    warnOfSection(reading, section);
-  }
+  if (table !== undefined) refuseUnknownKeys(reading, section, table, at);
   const values: Record<string, unknown> = {};
   for (const [name, key] of Object.entries(section.keys)) {
     const path = keyPath(at, name);
     const value = table?.[name];
-    if (value !== undefined) values[name] = readValue(reading, `${section.name}.${name}`, key, value, path);
+    if (value !== undefined) values[name] = readValue(reading, key, value, path);
     else if (key.list) values[name] = [];
     else {
       values[name] = key.default;
@@ -130,29 +124,8 @@ function refuseUnknownKeys(reading: Reading, section: Section, table: TomlTable,
   }
 }
 
-function warnOfSection(reading: Reading, section: Section): void {
-  for (const { key, effect, sentence } of reading.notYet) {
-    if (effect === "warning" && key === section.name) reading.warnings.push(`[${key}]: ${sentence}`);
-  }
-}
-
-function readValue(reading: Reading, name: string, key: Key, raw: unknown, path: string): unknown {
-  const value = key.list ? readList(reading, key.item, raw, path) : readScalar(reading, key, raw, path);
-  const isDefault = key.list ? (value as unknown[]).length === 0 : value === key.default;
-  if (isDefault) return value;
-  for (const { key: lacking, effect, sentence } of reading.notYet) {
-    if (effect === "warning" && lacking === name) reading.warnings.push(`${path}: ${sentence}`);
-    if (effect === "refused" && (lacking === name || name.startsWith(`${lacking}.`) && isSection(lacking))) {
-      const got = describeValue(raw);
-      reading.issues.push({ path, wanted: `${key.defaultText}, as ${sentence}`, got });
-    }
-  }
-  return value;
-}
-
-/** Of the names in `not_yet.ts`, those without a dot are whole sections. */
-function isSection(name: string): boolean {
-  return !name.includes(".");
+function readValue(reading: Reading, key: Key, raw: unknown, path: string): unknown {
+  return key.list ? readList(reading, key.item, raw, path) : readScalar(reading, key, raw, path);
 }
 
 function readScalar(reading: Reading, key: ScalarKey<unknown>, raw: unknown, path: string): unknown {

@@ -4,7 +4,7 @@ import { renderCheck, renderJson, renderSnapshot, renderVersion } from "../../sr
 import { parseConfig } from "../../src/config/parse.ts";
 
 function reportOf(toml: string, databaseExists = false): CheckReport {
-  const { config, issues } = parseConfig(toml, { folder: "/etc", notYet: [] });
+  const { config, issues } = parseConfig(toml, { folder: "/etc" });
   assert.deepEqual(issues, undefined);
   return reportCheck("mc.toml", config!, databaseExists);
 }

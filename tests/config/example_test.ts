@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { parse } from "smol-toml";
 import readme from "../../README.md" with { type: "text" };
 import example from "../../mc-proxy.toml.example" with { type: "text" };
-import { NOT_YET } from "../../src/config/not_yet.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { LAYER_7_KEYS, SECTIONS } from "../../src/config/schema.ts";
 import { DEFAULT_LIMITS, type LimitRow, LIMITS } from "../../src/state/limits.ts";
@@ -22,7 +21,7 @@ Deno.test("mc-proxy.toml.example is a configuration that this version accepts", 
 });
 
 Deno.test("mc-proxy.toml.example is right with its layer 7 route, too", () => {
-  const { issues, config } = parseConfig(COMPLETE, { folder: FOLDER, notYet: [] });
+  const { issues, config } = parseConfig(COMPLETE, { folder: FOLDER });
   assert.deepEqual(issues, undefined);
   assert.deepEqual(config?.seed.listeners[0]?.routes[1]?.l7, {
     tlsCert: "/etc/mc-proxy/tls/app.crt",
@@ -34,11 +33,6 @@ Deno.test("mc-proxy.toml.example is right with its layer 7 route, too", () => {
     acmeBackend: { host: "127.0.0.1", port: 8444 },
     maxBodyBytes: 10_485_760,
   });
-  const layer7 = NOT_YET.some(({ key }) => key === "listeners.routes.mode");
-  assert.deepEqual(
-    parseConfig(COMPLETE, { folder: FOLDER }).issues?.map(({ path }) => path),
-    layer7 ? ["listeners[0].routes[1].mode"] : undefined,
-  );
 });
 
 Deno.test("README.md's configuration is right, and has a route of each kind", () => {

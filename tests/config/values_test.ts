@@ -4,8 +4,8 @@ import { formatDuration } from "../../src/config/duration.ts";
 import { type BootConfig, parseConfig } from "../../src/config/parse.ts";
 import { DEFAULT_LIMITS, type LimitRow, LIMITS } from "../../src/state/limits.ts";
 
-function parsed(toml: string, later = false): BootConfig {
-  const options = { folder: "/etc/mc-proxy", ...(later ? { notYet: [] } : {}) };
+function parsed(toml: string): BootConfig {
+  const options = { folder: "/etc/mc-proxy" };
   const { config, issues } = parseConfig(`[database]\npath = "a.db"\n${toml}`, options);
   assert.deepEqual(issues, undefined);
   return config!;
@@ -138,7 +138,6 @@ Deno.test("parseConfig() fills in what a layer 7 route leaves open", async (t) =
       const { seed } = parsed(
         '[[listeners]]\naddr = ":443"\n[[listeners.routes]]\nhostname = "a.example"\nbackend = "127.0.0.1:1"\n' +
           `mode = "l7"\ntls_cert = "c"\ntls_key = "/k"\n${toml}`,
-        true,
       );
       assert.deepEqual(seed.listeners[0]!.routes[0]!.l7, { ...LAYER_7, ...expected });
     });
@@ -188,9 +187,9 @@ Deno.test("parseConfig() reads each limit from its key, up to its maximum and no
     return `[${section}]\n${key} = ${row.unit === "duration" ? `"${formatDuration(value)}"` : value}`;
   };
   fc.assert(fc.property(cases, ({ name, row, value }) => {
-    assert.deepEqual(parsed(tomlOf(row, value), true).settings.limits, { ...DEFAULT_LIMITS, [name]: value });
+    assert.deepEqual(parsed(tomlOf(row, value)).settings.limits, { ...DEFAULT_LIMITS, [name]: value });
     const over = `[database]\npath = "a"\n${tomlOf(row, row.max + 1)}`;
-    assert.equal(parseConfig(over, { folder: "/", notYet: [] }).issues?.[0]?.path, row.key);
+    assert.equal(parseConfig(over, { folder: "/" }).issues?.[0]?.path, row.key);
   }));
 });
 
