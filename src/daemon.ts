@@ -5,7 +5,6 @@
  */
 
 import type { Takeover } from "./admin/takeover.ts";
-import { UNIX_PREFIX } from "./admin/unix_socket.ts";
 import type { BootConfig } from "./config/parse.ts";
 import { listenForFaults } from "./control/fault_input.ts";
 import { ServiceManager } from "./control/service_manager.ts";
@@ -17,6 +16,7 @@ import { ProxyError } from "./errors.ts";
 import { loadNative } from "./net/native.ts";
 import type { Log } from "./observe/log.ts";
 import { LineWriter } from "./proxy/lines.ts";
+import { UNIX_PREFIX } from "./state/listen_address.ts";
 import { DatabaseLock } from "./store/lock.ts";
 import { resolveDatabase, Store } from "./store/store.ts";
 

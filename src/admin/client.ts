@@ -8,12 +8,11 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { messageOf, ProxyError } from "../errors.ts";
 import type { Endpoint } from "../state/model.ts";
-import { parseEndpoint, parseListenAddress } from "../state/listen_address.ts";
+import { parseEndpoint, parseListenAddress, UNIX_PREFIX } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { MESSAGE_BYTES_MAX } from "./call_limits.ts";
 import { type ClientConn, ClientSession } from "./client_session.ts";
 import { ProxyAdminService } from "./gen/mc_proxy/v1/admin_pb.ts";
-import { UNIX_PREFIX } from "./unix_socket.ts";
 
 /**
  * Where the server is and what is shown to it. `addr` may also be a name and a port: over TLS the server is verified

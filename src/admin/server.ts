@@ -14,7 +14,7 @@ import type { Validity } from "../net/certificates.ts";
 import { listeningDescriptors, peerCredentials, setCloseOnExec } from "../net/native.ts";
 import { SocketTransport } from "../net/socket_transport.ts";
 import { TlsTransport } from "../net/tls_transport.ts";
-import { formatEndpoint } from "../state/listen_address.ts";
+import { formatEndpoint, UNIX_PREFIX } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { AcceptWatch } from "./accept_watch.ts";
 import { ByteBudget } from "./byte_budget.ts";
@@ -25,7 +25,7 @@ import { GrpcSession } from "./grpc_session.ts";
 import { Handshakes } from "./handshakes.ts";
 import { AdminTls, shownBy, type ShownClient } from "./tls.ts";
 import { bindTcp } from "./tcp_socket.ts";
-import { bindUnixSocket, UNIX_PREFIX } from "./unix_socket.ts";
+import { bindUnixSocket } from "./unix_socket.ts";
 
 const TICK_MS = 1_000;
 /** Between a GOAWAY and the end of what is still open. */

@@ -8,9 +8,6 @@
 import type { Server } from "node:net";
 import { ProxyError } from "../errors.ts";
 
-/** What an address begins with that is a Unix socket's. */
-export const UNIX_PREFIX = "unix:";
-
 /**
  * Lets `server` listen at `path`.
  *

@@ -6,9 +6,9 @@
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AdminClient, type ClientSettings, connectAdmin } from "../admin/client.ts";
-import { UNIX_PREFIX } from "../admin/unix_socket.ts";
 import { loadConfig } from "../config/load.ts";
 import { ProxyError } from "../errors.ts";
+import { UNIX_PREFIX } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { durationMsOf, textOf } from "./admin_options.ts";
 import type { Options } from "./args.ts";

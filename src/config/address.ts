@@ -13,6 +13,7 @@ import {
   LISTEN_ADDRESS_WANTED,
   parseEndpoint,
   parseListenAddress,
+  UNIX_PREFIX,
 } from "../state/listen_address.ts";
 import type { Endpoint, FirewallRuleType } from "../state/model.ts";
 import { type Kind, PATH } from "./key.ts";
@@ -60,16 +61,14 @@ export const IP_OR_CIDR: Kind<string> = {
   wantedOf: (text) => text.includes("/") ? RULE_VALUES.cidr.wantedOf!(text) : IP_OR_CIDR.wanted,
 };
 
-const SOCKET_PREFIX = "unix:";
-
 /** Where the admin API listens: `unix:/absolute/path` or `address:port`. */
 export const GRPC_ADDRESS: Kind<string> = {
   wanted: 'a Unix socket such as "unix:admin.sock", or an address and port such as "127.0.0.1:9090"',
   decode: (raw, folder) => {
     if (typeof raw !== "string") return undefined;
-    if (raw.startsWith(SOCKET_PREFIX)) {
-      const path = PATH.decode(raw.slice(SOCKET_PREFIX.length), folder);
-      return path === undefined || path === "" ? undefined : `${SOCKET_PREFIX}${path}`;
+    if (raw.startsWith(UNIX_PREFIX)) {
+      const path = PATH.decode(raw.slice(UNIX_PREFIX.length), folder);
+      return path === undefined || path === "" ? undefined : `${UNIX_PREFIX}${path}`;
     }
     const endpoint = parseListenAddress(raw);
     return endpoint === undefined ? undefined : formatEndpoint(endpoint);

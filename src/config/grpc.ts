@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseListenAddress } from "../state/listen_address.ts";
+import { parseListenAddress, UNIX_PREFIX } from "../state/listen_address.ts";
 import type { GrpcSettings } from "../state/settings.ts";
 import { GRPC } from "./schema.ts";
 import { type Reading, readTable } from "./table.ts";
@@ -47,7 +47,7 @@ function faultsOf(settings: GrpcSettings): Fault[] {
   const halves = pairsOf(settings).flatMap(([key, value, other, otherValue]): Fault[] =>
     value === "" && otherValue !== "" ? [[key, `a path, as ${other} has one`]] : []
   );
-  return [...halves, ...settings.addr.startsWith("unix:") ? unixFaults(settings) : tcpFaults(settings)];
+  return [...halves, ...settings.addr.startsWith(UNIX_PREFIX) ? unixFaults(settings) : tcpFaults(settings)];
 }
 
 /** A socket's mode says who may come: whoever names certificates there believes in something else. */

@@ -14,6 +14,9 @@ export const LISTEN_ADDRESS_WANTED =
 /** What a backend's address may be, for error messages. */
 export const ENDPOINT_WANTED = 'host:port, such as "127.0.0.1:8443", "[::1]:8443" or "app.internal:8443"';
 
+/** What the admin API's address begins with when it is a Unix socket; the socket's path follows. */
+export const UNIX_PREFIX = "unix:";
+
 const PORT_MAX = 65_535;
 /** The wildcard of IPv6, which on Linux takes IPv4 connections too (ipv6(7), bindv6only = 0). */
 const EVERY_ADDRESS = "::";
