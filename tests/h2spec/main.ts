@@ -8,6 +8,7 @@
  * @module
  */
 
+import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
 import { CertificateAuthority, type KeyPair } from "../support/certificates.ts";
 import { startProxy } from "../support/proxy.ts";
@@ -19,15 +20,7 @@ const INSTALL = "go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incom
 function findH2spec(): string | undefined {
   const home = Deno.env.get("HOME") ?? "";
   const goPath = Deno.env.get("GOBIN") ?? `${Deno.env.get("GOPATH") ?? `${home}/go`}/bin`;
-  for (const program of ["h2spec", `${goPath}/h2spec`]) {
-    try {
-      new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync();
-      return program;
-    } catch {
-      // Not there: try the next place.
-    }
-  }
-  return undefined;
+  return ["h2spec", `${goPath}/h2spec`].find(hasProgram);
 }
 
 async function runH2spec(

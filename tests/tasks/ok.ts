@@ -4,6 +4,7 @@
  * @module
  */
 
+import { hasProgram } from "../support/has_program.ts";
 import { print } from "../support/print.ts";
 import { runSteps, type Step } from "./steps.ts";
 
@@ -15,17 +16,6 @@ const DENORT_VERSION = "2.7.11";
 
 const FULL_FACTOR = 20;
 const MINUTE_MS = 60_000;
-
-/** Whether a program of this name can be started. */
-async function hasProgram(name: string): Promise<boolean> {
-  try {
-    await new Deno.Command(name, { args: ["--version"], stdin: "null", stdout: "null", stderr: "null" })
-      .output();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function isFolder(path: URL): Promise<boolean> {
   try {
@@ -48,11 +38,11 @@ async function plan(): Promise<{ steps: Step[]; skipped: string[] }> {
   const skipped: string[] = [];
   const steps = [task("fmt:check", 2), task("lint", 3), task("check", 3), task("doc:lint", 3)];
   steps.push(task("gen:check", 2), task("proto", 2));
-  steps.push(step("test", 16, await hasProgram("npx") ? TEST_COMMAND : [Deno.execPath(), "task", "test"]));
+  steps.push(step("test", 16, hasProgram("npx") ? TEST_COMMAND : [Deno.execPath(), "task", "test"]));
   if (await isFolder(new URL("../../../shared/vectors/", import.meta.url))) steps.push(task("vectors", 6));
   else skipped.push("vectors skipped: there is no ../shared/vectors");
   steps.push(task("fuzz", 3));
-  if (await hasProgram("h2spec")) steps.push(task("h2spec", 5));
+  if (hasProgram("h2spec")) steps.push(task("h2spec", 5));
   else skipped.push("h2spec skipped: it is not installed");
   if (Deno.env.has("DENORT_BIN")) {
     steps.push(step("binary", 14, [...task("binary", 0).command, "--with", DENORT_VERSION]));
