@@ -7,11 +7,14 @@
 /** The stamp of a file that can't be looked at. */
 export const GONE = "none";
 
-/** Different for a file that was written or replaced; {@linkcode GONE} for one that can't be looked at. */
+/**
+ * Different for a file that was written, replaced or given other rights, which may be all that a reading lacked;
+ * {@linkcode GONE} for one that can't be looked at.
+ */
 export async function stampOf(path: string): Promise<string> {
   try {
-    const { size, mtime, ino } = await Deno.stat(path);
-    return `${ino} ${size} ${mtime?.getTime()}`;
+    const { size, mtime, ctime, ino } = await Deno.stat(path);
+    return `${ino} ${size} ${mtime?.getTime()} ${ctime?.getTime()}`;
   } catch {
     return GONE;
   }

@@ -3,6 +3,7 @@ import { CertificateFiles } from "../../src/control/certificate_files.ts";
 import type { ReadCertificates } from "../../src/control/certificate_reading.ts";
 import { NO_CERTIFICATES } from "../../src/control/certificate_set.ts";
 import type { Configuration } from "../../src/state/model.ts";
+import { eventually } from "../e2e/eventually.ts";
 import { CertificateFolder, configurationOf } from "./certificate_folder.ts";
 
 const HOUR_MS = 3_600_000;
@@ -175,7 +176,7 @@ Deno.test("CertificateFiles.read() serves an expired certificate, but lets none 
   assert.match(again.faults[0]!.detail, /not valid today/);
 });
 
-Deno.test("CertificateFiles.hasChanged() sees another file, one that goes, and one that comes", async () => {
+Deno.test("CertificateFiles.hasChanged() sees another file, other rights, one that goes, and one that comes", async () => {
   await using folder = await CertificateFolder.create();
   await folder.issue("a", "a.test");
   const configuration = configurationOf(folder.route(1, "a.test", "a"));
@@ -188,6 +189,12 @@ Deno.test("CertificateFiles.hasChanged() sees another file, one that goes, and o
   await folder.write("a.crt", text);
   assert.ok(await files.hasChanged(configuration), "another file with the same content");
   assert.ok(await files.hasChanged(configuration), "still not read");
+  await readAgain();
+  // The kernel's clock for files may still show the time of the writing.
+  await eventually("other rights", async () => {
+    await Deno.chmod(folder.path("a.key"), 0o640);
+    return await files.hasChanged(configuration);
+  });
   await readAgain();
   await Deno.remove(folder.path("a.key"));
   assert.ok(await files.hasChanged(configuration), "gone");
