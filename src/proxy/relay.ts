@@ -14,9 +14,12 @@ const BUFFER_BYTES_MIN = 2_048;
 /** Grown to while reads fill it. */
 const BUFFER_BYTES_MAX = 262_144;
 
-/** Which side has finished first, shared by both directions. */
+/** What has become of the sides, shared by both directions. */
 interface Ends {
+  /** Which side has finished first. */
   first: "client_eof" | "backend_eof" | undefined;
+  /** Which side takes nothing more; what it had sent before is still read. */
+  broken: "client_reset" | "backend_reset" | undefined;
 }
 
 /** Replays what was peeked, then relays. @returns why it ended */
@@ -27,7 +30,7 @@ export async function relay(
 ): Promise<Reason> {
   const { route, state } = connection;
   connection.endWhenIdle("idle", route?.idleTimeoutMs ?? state.limits.idleTimeoutMs);
-  const ends: Ends = { first: undefined };
+  const ends: Ends = { first: undefined, broken: undefined };
   const toBackend = sendToBackend(connection, backend, peeked, ends);
   await sendToClient(connection, backend, ends);
   await toBackend;
@@ -51,8 +54,8 @@ async function sendToBackend(
     for (;;) {
       isReading = true;
       const read = await socket.read(buffer);
-      if (read === null) break;
       isReading = false;
+      if (read === null) break;
       connection.touch();
       connection.bytesReceived += read;
       if (isDelayed) {
@@ -66,9 +69,11 @@ async function sendToBackend(
       connection.isSendingUp = false;
       buffer = fitted(buffer, read);
     }
+    if (ends.broken !== undefined) return connection.end(ends.broken);
     if (finished(connection, ends, "client_eof")) await backend.closeWrite();
   } catch {
-    connection.end(isReading ? "client_reset" : "backend_reset");
+    if (isReading) connection.end("client_reset");
+    else writeFailed(connection, ends, "backend_reset");
   }
 }
 
@@ -84,8 +89,8 @@ async function sendToClient(
     for (;;) {
       isReading = true;
       const read = await backend.read(buffer);
-      if (read === null) break;
       isReading = false;
+      if (read === null) break;
       connection.touch();
       connection.bytesSent += read;
       connection.isSendingDown = true;
@@ -94,9 +99,11 @@ async function sendToClient(
       connection.isSendingDown = false;
       buffer = fitted(buffer, read);
     }
+    if (ends.broken !== undefined) return connection.end(ends.broken);
     if (finished(connection, ends, "backend_eof")) await socket.closeWrite();
   } catch {
-    connection.end(isReading ? "backend_reset" : "client_reset");
+    if (isReading) connection.end("backend_reset");
+    else writeFailed(connection, ends, "client_reset");
   }
 }
 
@@ -113,6 +120,19 @@ function firstBytes(connection: ClientConnection, peeked: Peeked): Uint8Array {
 /** Writes what comes after the first `written` bytes. */
 async function writeRest(to: Deno.TcpConn, bytes: Uint8Array, written: number): Promise<void> {
   for (let total = written; total < bytes.length;) total += await to.write(bytes.subarray(total));
+}
+
+/**
+ * A write to one side has failed. Who closes without having read all resets the connection behind the last that he has
+ * sent, an alert maybe: the other direction passes that on and then meets the reset, as an error or as an end.
+ */
+function writeFailed(
+  connection: ClientConnection,
+  ends: Ends,
+  reason: "client_reset" | "backend_reset",
+): void {
+  if (ends.first !== undefined || ends.broken !== undefined) return connection.end(ends.broken ?? reason);
+  ends.broken = reason;
 }
 
 /** One side has finished: the other may take its time, within a limit. @returns whether it hasn't finished yet */
