@@ -191,9 +191,12 @@ type RuleMethods = Pick<Methods, "getFirewallRules" | "addFirewallRule" | "remov
 function ruleMethods(plane: ControlPlane): RuleMethods {
   const { getFirewallRules, addFirewallRule, removeFirewallRule } = ProxyAdminService.method;
   return {
-    getFirewallRules: look(plane, getFirewallRules, () => {
+    getFirewallRules: look(plane, getFirewallRules, ({ limit, after }) => {
       const { configuration, revision } = plane.served();
-      return { rules: configuration.firewallRules.map(ruleMessage), revision };
+      const { firewallRules } = configuration;
+      const start = after === 0 ? 0 : firewallRules.findIndex(({ id }) => id > after);
+      const page = start < 0 ? [] : firewallRules.slice(start, limit === 0 ? undefined : start + limit);
+      return { rules: page.map((rule) => ruleMessage(rule)), revision };
     }),
     addFirewallRule: mutation(plane, addFirewallRule, async (request, { author, signal, keep }) => {
       const { rule, ttl, expectedRevision } = request;

@@ -11,6 +11,7 @@ import { type Operation, OperationSchema } from "../admin/gen/mc_proxy/v1/admin_
 import { readListener, readRule } from "../admin/requests.ts";
 import { formatEndpoint } from "../state/listen_address.ts";
 import type { ConfigurationSeed, FirewallRule, ListenerSeed, Route, Seed } from "../state/model.ts";
+import { allRules } from "./all_rules.ts";
 
 /** Operations, and the revision that they start from. */
 export interface ApplyPlan {
@@ -33,7 +34,7 @@ export async function applyOperations(
   nowMs: number,
 ): Promise<ApplyPlan> {
   const { listeners, revision } = await api.listListeners({});
-  const { rules } = await api.getFirewallRules({});
+  const { rules } = await allRules(api);
   const there = new Map(listeners.map((message) => [message.addr, readListener(message)]));
   const removals: Operation[] = [];
   const additions: Operation[] = [];

@@ -18,6 +18,7 @@ import { resolvePath } from "../config/file_path.ts";
 import { loadConfig } from "../config/load.ts";
 import { ProxyError } from "../errors.ts";
 import { printableDeep, printableLines } from "../wire/printable.ts";
+import { allRules } from "./all_rules.ts";
 import { applyOperations } from "./admin_apply.ts";
 import { withServer } from "./admin_connection.ts";
 import {
@@ -109,8 +110,7 @@ const COMMANDS: Readonly<Record<string, (api: Api, asked: Asked) => Promise<Answ
     const removed = await api.removeRoute({ ...which, ...changeOptions(options) });
     return answer(method.removeRoute.output, removed, text.removed);
   },
-  "firewall list": async (api) =>
-    answer(method.getFirewallRules.output, await api.getFirewallRules({}), text.rules),
+  "firewall list": async (api) => answer(method.getFirewallRules.output, await allRules(api), text.rules),
   "firewall add": async (api, { words: [type = "", value = ""], options }) => {
     const ttl = optionalDuration(options["ttl"], "--ttl");
     const rule = ruleOf(type, value, options);

@@ -28,6 +28,12 @@ Deno.test("an apply of more changes than one answer tells is made, and revisions
   }));
   const { revision, changes, changeCount } = await admin.api.apply({ operations });
   assert.deepEqual([revision, changes.length, changeCount], [2, CHANGES_TOLD_MAX, COUNT]);
+  const pages = [await admin.api.getFirewallRules({ limit: 4_000 })];
+  while (pages.at(-1)!.rules.length === 4_000) {
+    pages.push(await admin.api.getFirewallRules({ limit: 4_000, after: pages.at(-1)!.rules.at(-1)!.id }));
+  }
+  assert.deepEqual(pages.flatMap(({ rules }) => rules.map(({ value }) => value)), values);
+  assert.deepEqual((await admin.api.getFirewallRules({ after: 1 << 30 })).rules, []);
   const run = async (...args: string[]): Promise<string> => {
     const { code, stdout, stderr } = await runProgram([...args, "-c", proxy.config.path]);
     assert.equal(code, 0, stderr);
