@@ -276,7 +276,7 @@ export class Http1ServerConnection implements HttpConnection {
     const exchange = this.#exchange;
     const error = { code: ErrorCode.PROTOCOL_ERROR, detail };
     if (exchange?.isHeadWritten === true) return this.#end(exchange, false, error);
-    if (exchange === undefined) this.#handler.refused?.(status);
+    if (exchange === undefined) this.#handler.refused?.(status, []);
     encodeRefusal(this.#output, status, exchange?.isHead === true);
     this.#end(exchange, false, { ...error, status });
   }

@@ -9,7 +9,8 @@ import { FloodKind } from "../http2/flood.ts";
 import { descriptorOf, isSocketDead } from "../net/native.ts";
 import type { Transport } from "../net/transport.ts";
 import type { Reason } from "../reasons.ts";
-import { ErrorCode, type Fields, type HttpError, type RequestHead } from "../wire/http_handler.ts";
+import { ErrorCode } from "../wire/http_handler.ts";
+import type { Fields, HttpError, RequestHead, ResponseHead } from "../wire/http_handler.ts";
 import { Backlog } from "./backlog.ts";
 import type { BufferHolder } from "./buffer_budget.ts";
 import { type ClientCodec, clientCodec, reasonOf } from "./client_codec.ts";
@@ -152,8 +153,8 @@ export class ClientSession extends HttpSession implements BufferHolder {
   }
 
   /** A request was not fit to become one. */
-  refused(status: number): void {
-    this.service.countRefusal(this, status);
+  refused(status: number, fields: Fields): ResponseHead | undefined {
+    return this.service.countRefusal(this, status, fields);
   }
 
   /** Content, for its exchange. */

@@ -8,15 +8,18 @@ import type { Deadlines } from "../net/deadlines.ts";
 import { UNSENT_MS } from "../net/transport.ts";
 import { floodCounter, isFloodKind, requestCounter } from "../observe/counters.ts";
 import type { Limits } from "../state/limits.ts";
+import type { Fields, ResponseHead } from "../wire/http_handler.ts";
 import type { BackendSession } from "./backend_session.ts";
 import type { BackendTarget } from "./backend_target.ts";
 import { BufferBudget } from "./buffer_budget.ts";
 import type { ClientSession } from "./client_session.ts";
+import { errorResponse } from "./error_rules.ts";
 import type { Exchange } from "./exchange.ts";
 import { Flusher } from "./flusher.ts";
 import type { HttpPlane } from "./http_plane.ts";
 import { Pool } from "./pool.ts";
 import { refusalEvent, requestEvent } from "./request_event.ts";
+import { isGrpcRequest } from "./request_rules.ts";
 
 /** Backends whose announcement is remembered; the first of more is forgotten, and announces itself again. */
 const ANNOUNCED_MAX = 16_384;
@@ -113,10 +116,11 @@ export class HttpService {
     if (this.plane.tellsRequests) this.plane.events.add(requestEvent(exchange));
   }
 
-  /** The same of a request that the codec has answered itself. */
-  countRefusal(client: ClientSession, status: number): void {
+  /** The same of a request that the codec answers itself. @returns what a gRPC client is told; absent = it is none */
+  countRefusal(client: ClientSession, status: number, fields: Fields): ResponseHead | undefined {
     this.#countStatus(client, status);
     if (this.plane.tellsRequests) this.plane.events.add(refusalEvent(client, status));
+    return isGrpcRequest({ fields }) ? errorResponse(status, true).head : undefined;
   }
 
   #countStatus({ context }: ClientSession, status: number): void {

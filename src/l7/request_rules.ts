@@ -164,7 +164,7 @@ export function routeNameOf(authority: string): string | undefined {
 const GRPC = "application/grpc";
 
 /** Whether it is a gRPC call by its content type: `application/grpc`, alone or before `+` or `;`. Not gRPC-Web. */
-export function isGrpcRequest({ fields }: RequestHead): boolean {
+export function isGrpcRequest({ fields }: Pick<RequestHead, "fields">): boolean {
   const type = fieldValue(fields, "content-type");
   if (type === undefined || type.length < GRPC.length) return false;
   if (type.slice(0, GRPC.length).toLowerCase() !== GRPC) return false;

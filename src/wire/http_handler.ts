@@ -76,8 +76,12 @@ export const NEVER_INDEXED_NONE: ReadonlySet<string> = new Set<string>();
 export interface HttpHandler {
   /** Server role: a whole, valid request head. `end`: no content and no trailers follow. */
   request(streamId: number, head: RequestHead, end: boolean): void;
-  /** Server role: the codec has answered a request itself that the owner must never see: 400, 431, 501, 505. */
-  refused?(status: number): void;
+  /**
+   * Server role: the codec answers a request itself that the owner must never see: 400, 431, 501, 505. In HTTP/2 with the
+   * head that is given back, which is all of the answer; absent = the codec's own. `fields`: what was read of the
+   * request's before it was refused; none in HTTP/1.1.
+   */
+  refused?(status: number, fields: Fields): ResponseHead | undefined;
   /** Client role: a whole, valid response head, interim ones included. */
   response(streamId: number, head: ResponseHead, end: boolean): void;
   /**

@@ -251,6 +251,9 @@ Deno.test("400, 405, 421, 431 to HTTP/2, which end one stream and not the connec
         assert.equal((await client.answer()).status, 200);
       });
     }
+    await t.step("431: a long field of a gRPC call", async () => {
+      assertGrpc(await client.answer({ method: "POST", fields: [...GRPC, "x", "y".repeat(66_000)] }), "8");
+    });
     for (const { answer, name, fields } of UNSAID) {
       await t.step(`${answer}: ${name}`, async () => {
         await using raw = await RawPeer.open(scene.site, target, ["h2"]);
