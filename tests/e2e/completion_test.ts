@@ -58,7 +58,8 @@ class Terminal implements AsyncDisposable {
   constructor(shell: string, folder: string) {
     this.#child = new Deno.Command("script", {
       args: ["-qec", shell, "/dev/null"],
-      env: { TERM: "dumb", HOME: folder, NO_COLOR: "1", COLUMNS: "200" },
+      // A shell outlives `script` by a moment, and would write its history into a folder that is being removed.
+      env: { TERM: "dumb", HOME: folder, HISTFILE: "/dev/null", NO_COLOR: "1", COLUMNS: "200" },
       cwd: folder,
       stdin: "piped",
       stdout: "piped",

@@ -1,13 +1,14 @@
 /**
- * Goal: who sends faster than he is served costs neither memory nor anybody else's time.
- * Method: the real program; uploads to a backend that reads nothing, until no byte more is taken; and one in TLS records
- * of a byte each, which costs the worker far more time than its client, with an honest client beside it.
+ * Goal: who sends faster than he is served costs neither memory nor anybody else's time, and is missed when he goes.
+ * Method: the real program; uploads to a backend that reads nothing, until no byte more is taken, and a RST then; and one
+ * in TLS records of a byte each, which costs the worker far more time than its client, with an honest client beside it.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import net from "node:net";
 import { connect } from "node:tls";
 import { silentBackend } from "../support/backends.ts";
 import { hasProgram } from "../support/has_program.ts";
@@ -15,8 +16,10 @@ import { LineReader } from "../support/line_reader.ts";
 import { print } from "../support/print.ts";
 import { pssKib } from "../support/processes.ts";
 import { startProxy } from "../support/proxy.ts";
-import { stopQuietly } from "../support/quiet.ts";
+import { serveQuietly, stopQuietly } from "../support/quiet.ts";
+import { scriptedBackend } from "../support/scripted_backend.ts";
 import { eventually } from "./eventually.ts";
+import { fill } from "./fill.ts";
 import { L7Client } from "./l7_client.ts";
 import { openSite } from "./l7_site.ts";
 
@@ -28,6 +31,8 @@ const HELD_BYTES_MAX = 32 * MIB;
 const GROWTH_KIB_MAX = 32 * 1_024;
 /** How long nothing moves before it counts as standing still. */
 const STILL_MS = 500;
+/** A look each second, at what has been stalled for one. */
+const NOTICED_MS = 6_000;
 const TINY_RECORDS = 800_000;
 const FOLDER = new URL(".", import.meta.url).pathname;
 
@@ -80,6 +85,26 @@ Deno.test("an upload that a backend doesn't read waits in the kernel", async (t)
   await stopQuietly(proxy);
 });
 
+Deno.test("a client's RST ends an upload over HTTP/1.1 to a backend that doesn't read", async () => {
+  const ended = Promise.withResolvers<void>();
+  await using backend = scriptedBackend(() => ended.promise);
+  await using site = await openSite();
+  const routes = [site.route(NAME, backend.addr, { backend_protocol: "http/1.1" })];
+  const [event] = await serveQuietly({ listeners: [{ routes }] }, async ({ addr, program }) => {
+    const [host, port] = addr.split(":");
+    const socket = net.connect({ host: host!, port: Number(port) });
+    const secured = connect({ socket, servername: NAME, rejectUnauthorized: false });
+    secured.on("error", () => {});
+    await once(secured, "secureConnect");
+    secured.write(`PUT / HTTP/1.1\r\nHost: ${NAME}\r\nContent-Length: 1000000000\r\n\r\n`);
+    await fill((bytes) => new Promise((resolve) => secured.write(bytes, resolve)));
+    socket.resetAndDestroy();
+    await program.connectionEvent({}, NOTICED_MS);
+    ended.resolve();
+  });
+  assert.equal(event!["reason"], "client_reset");
+});
+
 Deno.test("an upload in records of one byte holds nobody up", async () => {
   if (!hasProgram("python3")) return print("skipped: there is no python3, which makes the records");
   await using site = await openSite();
@@ -89,8 +114,7 @@ Deno.test("an upload in records of one byte holds nobody up", async () => {
     site.route("h2c.test", site.clear),
   ];
   await using proxy = await startProxy({ listeners: [{ routes }], proxy: { workers: 1 } });
-  const authority = await Deno.readTextFile(`${site.folder}/ca.pem`);
-  using honest = await L7Client.open(proxy.addr, "h2c.test", authority);
+  using honest = await L7Client.open(proxy.addr, "h2c.test", site.authority);
   const [host, port] = proxy.addr.split(":");
   const args = [`${FOLDER}/tiny_records.py`, host!, port!, NAME, `${TINY_RECORDS}`];
   const child = new Deno.Command("python3", { args, stdin: "null", stdout: "piped" }).spawn();
