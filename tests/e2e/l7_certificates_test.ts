@@ -15,6 +15,7 @@ import type { LogEvent } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { stopQuietly } from "../support/quiet.ts";
 import { exchange, parseAlert } from "../support/raw_client.ts";
+import { endings } from "./endings.ts";
 import { derOf, L7Client } from "./l7_client.ts";
 
 const WORKERS = 2;
@@ -120,8 +121,10 @@ Deno.test("certificates rotate under load: no connection ends, new handshakes sh
     for (const answers of await Promise.all(load)) assert.ok(answers > ROTATIONS, `${answers} answers`);
     for (const client of clients) await client.close();
     assert.deepEqual(await overH2, ["2 1", ...Array(H2_REQUESTS - 1).fill("2 0")]);
+    const count = 1 + CLIENTS + (ROTATIONS + 2) * HANDSHAKES;
+    await endings(proxy, count);
     const connections = await stopQuietly(proxy);
-    assert.equal(connections.length, 1 + CLIENTS + (ROTATIONS + 2) * HANDSHAKES);
+    assert.equal(connections.length, count);
     assert.deepEqual(new Set(connections.map(({ reason }) => reason)), new Set(["client_eof"]));
     assertKeysUntold(proxy, keys);
   });

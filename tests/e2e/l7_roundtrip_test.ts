@@ -11,6 +11,7 @@ import { freePort } from "../support/ports.ts";
 import { patternSha256 } from "../support/pattern.ts";
 import { fillPattern } from "../support/pattern.ts";
 import { serveQuietly } from "../support/quiet.ts";
+import { endings } from "./endings.ts";
 import { curl, openSite, type Site } from "./l7_site.ts";
 
 const MIB = 1_048_576;
@@ -28,7 +29,9 @@ async function patternFile(site: Site, bytes: number): Promise<string> {
 Deno.test("requests of both versions reach backends of every protocol and come back whole", async (t) => {
   await using site = await openSite();
   const file = await patternFile(site, MIB);
-  const connections = await serveQuietly({ listeners: [{ routes: site.routes }] }, async ({ addr }) => {
+  const count = CLIENTS.length * BACKENDS.length * 5;
+  const connections = await serveQuietly({ listeners: [{ routes: site.routes }] }, async (proxy) => {
+    const { addr } = proxy;
     for (const [flag, version] of CLIENTS) {
       for (const name of BACKENDS) {
         await t.step(`${flag} to ${name}`, async () => {
@@ -45,13 +48,14 @@ Deno.test("requests of both versions reach backends of every protocol and come b
         });
       }
     }
+    await endings(proxy, count);
   });
   // curl's kernel resets what curl has closed before it read our last control frames.
   assert.deepEqual(
     connections.map(({ reason }) => reason).filter((reason) => !/^client_(eof|reset)$/.test(`${reason}`)),
     [],
   );
-  assert.equal(connections.length, CLIENTS.length * BACKENDS.length * 5);
+  assert.equal(connections.length, count);
 });
 
 Deno.test("64 MiB go up and come down unchanged", async (t) => {

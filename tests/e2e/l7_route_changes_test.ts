@@ -10,10 +10,11 @@
 import assert from "node:assert/strict";
 import { Existing } from "../../src/admin/gen/mc_proxy/v1/admin_pb.ts";
 import { CodecBackend } from "../l7/codec_backend.ts";
-import { type Proxy, startProxy } from "../support/proxy.ts";
-import { isConnection, stopQuietly } from "../support/quiet.ts";
+import { startProxy } from "../support/proxy.ts";
+import { stopQuietly } from "../support/quiet.ts";
 import { ADMIN_SOCKET, adminOf } from "./admin_api.ts";
-import { eventually, pause } from "./eventually.ts";
+import { endings } from "./endings.ts";
+import { pause } from "./eventually.ts";
 import { L7Peer } from "./l7_peer.ts";
 import { openSite, type Site } from "./l7_site.ts";
 
@@ -56,11 +57,6 @@ async function open(site: Site, addr: string, version: "h2" | "http/1.1", backen
       await idle[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Waits for the events of that many connections: a stop would find some still there, and drain them. */
-async function endings({ program }: Proxy, count: number): Promise<void> {
-  await eventually("events", () => program.events.filter(isConnection).length >= count);
 }
 
 function reasonsOf(events: readonly Record<string, unknown>[]): string[] {
