@@ -21,7 +21,6 @@ import {
   STREAMS_MAX,
   UNREAD_BYTES_MAX,
 } from "./call_limits.ts";
-
 import type { CallTurns } from "./call_turns.ts";
 import { CALLER, type Caller } from "./caller.ts";
 import { GrpcCall } from "./grpc_call.ts";

@@ -233,7 +233,7 @@ export class ClientSession extends HttpSession implements BufferHolder {
     const { limits } = this.service.plane.state;
     if (this.isOver) return NEVER_MS;
     // Who isn't read from because his backend takes nothing would be missed at stream_idle_timeout alone.
-    if (!this.wantsInput && isSocketDead(descriptorOf(this.context.socket) ?? -1)) {
+    if (!this.wantsInput && isSocketDead(descriptorOf(this.context.socket))) {
       this.context.end("client_reset");
       return NEVER_MS;
     }

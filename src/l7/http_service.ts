@@ -136,12 +136,8 @@ export class HttpService {
   announceConnect(key: string): void {
     const announced = this.#announced;
     if (announced.has(key)) return;
-    if (announced.size >= ANNOUNCED_MAX) {
-      for (const first of announced) {
-        announced.delete(first);
-        break;
-      }
-    }
+    const [first] = announced;
+    if (first !== undefined && announced.size >= ANNOUNCED_MAX) announced.delete(first);
     announced.add(key);
   }
 

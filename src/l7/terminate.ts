@@ -101,7 +101,7 @@ class TerminatedConnection implements Termination {
     const tls = socket.getProtocol() ?? "";
     this.#session = new ClientSession(this.#service, context, { version, tls }, ended.resolve);
     const reset = () => context.end("backend_reset");
-    const isDead = () => isSocketDead(descriptorOf(context.socket) ?? -1);
+    const isDead = () => isSocketDead(descriptorOf(context.socket));
     this.#session.serve(new TlsTransport(socket, this.#session, { deadlines, reset, isDead }));
     if (this.#drainReason !== undefined) this.#session.drain(this.#drainReason);
     return await ended.promise;

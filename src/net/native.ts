@@ -118,10 +118,10 @@ export function closeDescriptor(fd: number): void {
   libc?.close(fd);
 }
 
-/** getsockopt(2) TCP_INFO, tcp(7): whether the kernel has ended a connection, as its peer's RST makes it. */
-export function isSocketDead(fd: number): boolean {
-  const info = new Uint32Array(2);
-  const status = libc?.getsockopt(fd, IPPROTO_TCP, TCP_INFO, bytesOf(info), bytesOf(new Uint32Array([8])));
+/** getsockopt(2) TCP_INFO, tcp(7): whether the kernel has ended a connection, as its peer's RST makes it; absent = no. */
+export function isSocketDead(fd: number | undefined): boolean {
+  const [info, length] = [new Uint32Array(2), new Uint32Array([8])];
+  const status = libc?.getsockopt(fd ?? -1, IPPROTO_TCP, TCP_INFO, bytesOf(info), bytesOf(length));
   return status === 0 && (info[0]! & 0xff) === TCP_CLOSE;
 }
 

@@ -22,15 +22,12 @@ export function endStalled(connections: Iterable<ClientConnection>, nowMs: numbe
   const byPort = new Map<number, ClientConnection>();
   for (const connection of connections) {
     if (connection.endedBy !== undefined || nowMs - connection.lastByteMs < STALLED_MS) continue;
-    if (connection.isSendingUp && isDead(descriptorOf(connection.socket))) connection.end("client_reset");
-    else if (connection.isSendingDown && connection.backend !== undefined) {
+    if (connection.isSendingUp && isSocketDead(descriptorOf(connection.socket))) {
+      connection.end("client_reset");
+    } else if (connection.isSendingDown && connection.backend !== undefined) {
       byPort.set(connection.backend.localAddr.port, connection);
     }
   }
   if (byPort.size === 0) return;
   for (const port of findDeadConnections(byPort)) byPort.get(port)!.end("backend_reset");
-}
-
-function isDead(fd: number | undefined): boolean {
-  return fd !== undefined && isSocketDead(fd);
 }
