@@ -9,7 +9,7 @@ import { ProxyError } from "../../src/errors.ts";
 import type { WorkerSeat } from "../../src/control/worker_seat.ts";
 import type { Preparation } from "../../src/proxy/preparation.ts";
 import { eventually } from "../e2e/eventually.ts";
-import { blockRule } from "../state/configurations.ts";
+import { blockRules } from "../state/configurations.ts";
 import { freePort } from "../support/ports.ts";
 import { childrenOf, signalProcess } from "../support/processes.ts";
 import { createWorkers, listenerOn, routeTo, stateOf } from "./workers.ts";
@@ -91,10 +91,7 @@ Deno.test("Supervisor.change() leaves no worker behind that was replaced meanwhi
   const [dying] = childrenOf(Deno.pid).filter((pid) => !before.includes(pid));
   signalProcess(dying!, "SIGKILL");
   await workers.logged("worker_lost");
-  const firewallRules = Array.from(
-    { length: RULES },
-    (_, index) => blockRule(index + 1, "ip", `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`),
-  );
+  const firewallRules = blockRules(RULES);
   await supervisor.change(stateOf({ listeners: [listener], firewallRules }, 2), () => {});
   await eventually(
     "both on revision 2",

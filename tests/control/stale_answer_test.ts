@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../e2e/eventually.ts";
-import { blockRule } from "../state/configurations.ts";
+import { blockRules } from "../state/configurations.ts";
 import { freePort } from "../support/ports.ts";
 import { childrenOf, signalProcess } from "../support/processes.ts";
 import { createWorkers, listenerOn, routeTo, stateOf } from "./workers.ts";
@@ -26,10 +26,7 @@ Deno.test("Supervisor.change() isn't taken in by an answer to the change before,
   const before = childrenOf(Deno.pid);
   await supervisor.start(stateOf({ listeners: [listener], firewallRules: [] }), () => {});
   const served = supervisor.served;
-  const firewallRules = Array.from(
-    { length: RULES },
-    (_, index) => blockRule(index + 1, "ip", `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`),
-  );
+  const firewallRules = blockRules(RULES);
   const large = stateOf({ listeners: [listener], firewallRules }, 2);
   const [dying, other] = childrenOf(Deno.pid).filter((pid) => !before.includes(pid));
   signalProcess(dying!, "SIGSTOP");

@@ -8,7 +8,7 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { echoBackend } from "../support/backends.ts";
+import { type Backend, echoBackend } from "../support/backends.ts";
 import { routes } from "../support/config.ts";
 import { Program, startServer } from "../support/program.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
@@ -67,17 +67,26 @@ Deno.test("a kill at any step of a hand-over leaves one server, all streams and 
   await Promise.all(Array.from({ length: LANES }, lane));
 });
 
+/** Starts the server that is to be relieved, with a route to `backend`. @param limits more keys of [proxy] */
+function startOld(
+  backend: Backend,
+  limits: Record<string, unknown> = {},
+  args: string[] = [],
+): Promise<Proxy> {
+  return startProxy({
+    listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
+    grpc: ADMIN_SOCKET,
+    proxy: { workers: 1, ...limits },
+  }, { args });
+}
+
 Deno.test({
   name:
     "a new server that hangs is killed after a minute, and the old one goes on as if nothing had happened",
   ignore: !Deno.env.has("MC_PROXY_TEST_FULL"),
   fn: async () => {
     await using backend = echoBackend();
-    await using proxy = await startProxy({
-      listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
-      grpc: ADMIN_SOCKET,
-      proxy: { workers: 1 },
-    });
+    await using proxy = await startOld(backend);
     await addRule(proxy.config.folder);
     await using streams = await EchoStreams.open(proxy, 3);
     const args = ["server", "-c", proxy.config.path, "--takeover", "--testing-only-halt-at", "listening"];
@@ -98,11 +107,7 @@ Deno.test({
   ignore: !Deno.env.has("MC_PROXY_TEST_FULL"),
   fn: async () => {
     await using backend = echoBackend();
-    await using proxy = await startProxy({
-      listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
-      grpc: ADMIN_SOCKET,
-      proxy: { workers: 1 },
-    });
+    await using proxy = await startOld(backend);
     const args = ["server", "-c", proxy.config.path, "--takeover", "--testing-only-halt-at", "administering"];
     await using next = new Program(args);
     await halted(next);
@@ -124,11 +129,7 @@ Deno.test({
 async function kill({ side, step, victim, isLost }: Row): Promise<void> {
   await using backend = echoBackend();
   const halt = ["--testing-only-halt-at", step];
-  await using proxy = await startProxy({
-    listeners: [{ routes: routes({ [SERVER_NAME]: backend.addr }) }],
-    grpc: ADMIN_SOCKET,
-    proxy: { workers: 1, shutdown_timeout: "60s" },
-  }, { args: side === "old" ? halt : [] });
+  await using proxy = await startOld(backend, { shutdown_timeout: "60s" }, side === "old" ? halt : []);
   const old = proxy.program;
   await addRule(proxy.config.folder);
   await using streams = await EchoStreams.open(proxy, 3);

@@ -59,6 +59,14 @@ export function blockRule(
   return { id, type, value, action: "block", mode: "enforce", comment: "", ...more };
 }
 
+/** So many rules, of an address each. */
+export function blockRules(count: number): FirewallRule[] {
+  return Array.from(
+    { length: count },
+    (_, index) => blockRule(index + 1, "ip", `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`),
+  );
+}
+
 /** A valid configuration with some of everything. */
 export const SAMPLE: Configuration = {
   listeners: [
